@@ -1,0 +1,41 @@
+"""Y = A X W: who attends to whom, from the linear model to the Transformer.
+
+Names are loaded when they are first used, so `import axw` costs milliseconds and does not import PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from axw.version import __version__
+
+_HOMES = {
+    "AttentionClassifier": "axw.models",
+    "AttentionRegressor": "axw.models",
+    "load": "axw.models",
+    "Relation": "axw.relations",
+    "SameValue": "axw.relations",
+    "Ref": "axw.relations",
+    "Edges": "axw.relations",
+    "Near": "axw.relations",
+    "ladder": "axw.ladders",
+    "KnownNeighbours": "axw.ladders",
+    "NewGroups": "axw.ladders",
+    "AsOf": "axw.ladders",
+    "check": "axw.data",
+    "AxwError": "axw.errors",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'axw' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
