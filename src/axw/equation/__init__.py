@@ -1,1 +1,25 @@
+"""The heart of axw: Y = A X W. Read `attention`, then `scores`, `normalize`, `masks`, `feedforward`, `kernels`."""
 
+from axw.equation.attention import Attention, attend
+from axw.equation.feedforward import KINDS, FeedForward, gated_width
+from axw.equation.memory import Memory, append, gather
+from axw.equation.normalize import normalize
+from axw.equation.scores import Dot, General, QueryKey, Score, join_heads, split_heads
+
+__all__ = [
+    "KINDS",
+    "Attention",
+    "Dot",
+    "FeedForward",
+    "General",
+    "Memory",
+    "QueryKey",
+    "Score",
+    "append",
+    "attend",
+    "gated_width",
+    "gather",
+    "join_heads",
+    "normalize",
+    "split_heads",
+]

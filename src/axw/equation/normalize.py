@@ -1,0 +1,45 @@
+"""From scores to A: who reads whom, and how much."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from axw.errors import UsageError, did_you_mean
+
+NORMALIZE = ("softmax", "softmax-or-nothing", "none")
+
+
+def normalize(
+    scores: Float[Tensor, "b h n m"], mask: Bool[Tensor, "#b #h #n #m"] | None = None, how: str = "softmax"
+) -> Float[Tensor, "b h n m"]:
+    """A from scores S; a row that may read nothing gets 0 and a finite gradient, never NaN.
+
+    softmax             A[i, j] = exp S[i, j] / sum_l exp S[i, l]           (Vaswani et al. 2017, eq. 1)
+    softmax-or-nothing  A[i, j] = exp S[i, j] / (1 + sum_l exp S[i, l])     one more place to look, worth nothing, score 0:
+                        a row may look away from all it could read
+    none                A = S
+
+    `mask` broadcasts to (b h n m); True = may read.
+    Raises UsageError for an unknown `how`.
+    """
+    if how == "none":
+        return scores if mask is None else scores.masked_fill(~mask, 0.0)
+    if how not in NORMALIZE:
+        raise UsageError(f"Unknown normalize {how!r}.", todo=did_you_mean(how, NORMALIZE))
+    lowest = torch.finfo(scores.dtype).min
+    if mask is not None:
+        scores = scores.masked_fill(~mask, lowest)
+    if how == "softmax":
+        A = torch.softmax(scores, -1)
+    else:
+        A = _softmax_or_nothing(scores)
+    return A if mask is None else A.masked_fill(~mask, 0.0)
+
+
+def _softmax_or_nothing(scores: Float[Tensor, "b h n m"]) -> Float[Tensor, "b h n m"]:
+    """exp S / (1 + sum exp S), shifted by the greatest of 0 and the scores so that nothing overflows."""
+    shift = scores.detach().amax(-1, keepdim=True).clamp_min(0.0)
+    weight = torch.exp(scores - shift)
+    return weight / (torch.exp(-shift) + weight.sum(-1, keepdim=True))
