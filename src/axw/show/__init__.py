@@ -1,1 +1,1 @@
-
+"""Pictures and reports. One self-contained page, no request to anywhere, no script needed."""

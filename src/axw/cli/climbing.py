@@ -1,0 +1,133 @@
+"""What `axw ladder table` and `axw demo` share: fit the ladder, print it, write the report."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from axw.cli.output import Progress, result, result_json, say
+from axw.version import __version__
+
+if TYPE_CHECKING:
+    from axw.cli.tables import Parts, Table
+    from axw.data import Finding
+    from axw.relations import Relation
+
+
+class Climb(NamedTuple):
+    """How a ladder is fitted, as the command line says it. `task` None is told from the target, `names` None are all rungs."""
+
+    folds: int
+    repeats: int
+    seed: int
+    jobs: int
+    task: str | None = None
+    names: Sequence[str] | None = None
+
+
+class Shown(NamedTuple):
+    """What is done with the result: printed as text or as JSON, and written as a page where `report` is a path."""
+
+    json: bool
+    report: Path | None
+    title: str
+    command: Sequence[str]
+
+
+def climb(
+    table: Table,
+    parts: Parts,
+    identity: str | None,
+    relations: Sequence[Relation],
+    findings: Sequence[Finding],
+    how: Climb,
+    shown: Shown,
+) -> None:
+    """Fit every rung, say which one pays, write the report."""
+    from axw.cli.tables import task_of
+    from axw.ladders import KnownNeighbours, NewGroups, ladder
+    from axw.ladders.rungs import table_rungs
+
+    task = task_of(parts.y, how.task)
+    rungs = table_rungs(task, relations, how.seed, identity, how.names)
+    cv: list[Any] = [KnownNeighbours(how.folds, how.repeats, how.seed)]
+    if relations:
+        cv.append(NewGroups(how.folds, relations, how.repeats, how.seed, identity))
+    began = time.monotonic()
+    with Progress() as progress:
+        found = ladder(
+            parts.X,
+            parts.y,
+            relations=relations,
+            cv=cv,
+            rungs=rungs,
+            seed=how.seed,
+            jobs=how.jobs,
+            progress=progress,
+            id=identity,
+        )
+    took = time.monotonic() - began
+    related = [describe(relation, parts, identity) for relation in relations]
+    width = max(60, min(140, shutil.get_terminal_size((110, 24)).columns))
+    if shown.json:
+        result_json({**found.to_json(), "relations": [each.json for each in related], "file": table.facts()})
+    else:
+        result("\n\n".join([found.to_text(width).rstrip("\n"), *(each.text for each in related)]))
+    if shown.report is not None:
+        from axw.show.report import Reproduce, ladder_report
+        from axw.storage import write_text
+
+        command = shlex.join(["axw", *shown.command])
+        reproduce = Reproduce(command, how.seed, took, versions(), [table.facts()])
+        page, _ = ladder_report(
+            found, reproduce, title=shown.title, findings=findings, relations=[each.report for each in related]
+        )
+        write_text(shown.report, page)
+        say(f"report: {shown.report}")
+
+
+class Related(NamedTuple):
+    """One relation over the whole table: for a terminal, for JSON, and for the report."""
+
+    text: str
+    json: dict[str, Any]
+    report: dict[str, Any]
+
+
+def describe(relation: Relation, parts: Parts, identity: str | None) -> Related:
+    """What the relation is like among the rows: how many each reads, and whether they are alike."""
+    from axw.ladders.groups import rows_of
+    from axw.relations import summary
+    from axw.show.report import degree_bars
+
+    rows = rows_of(parts.X, [relation], identity)
+    found = summary(relation, rows, parts.y)
+    facts: dict[str, Any] = {
+        "rows": found.rows,
+        "rows that read nobody": found.isolated,
+        "pairs": found.pairs,
+        "rows read, mean": found.degree_mean,
+        "rows read, median": found.degree_median,
+        "rows read, most": found.degree_max,
+    }
+    if found.target is not None:
+        kind = "pairs with the same answer" if found.target.kind == "classes" else "correlation within pairs"
+        facts |= {f"{kind}, share" if found.target.kind == "classes" else kind: found.target.observed}
+        facts |= {"the same by chance": found.target.chance}
+    counted = {key: value for key, value in found.keys._asdict().items() if isinstance(value, int)}
+    facts |= {f"keys: {key}": value for key, value in counted.items() if value and key != "keys"}
+    degrees = degree_bars(relation.given(rows, rows).count().tolist())
+    return Related(found.to_text(), found.to_dict(), {"name": relation.name, "facts": facts, "degrees": degrees})
+
+
+def versions() -> dict[str, str]:
+    """What was computed with."""
+    from importlib.metadata import version
+
+    libraries = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
+    return {"axw": __version__, "Python": platform.python_version()} | {name: version(name) for name in libraries}

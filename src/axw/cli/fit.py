@@ -1,0 +1,134 @@
+"""`axw fit table`: fit one rung on a table and save it in a folder."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from axw.cli.options import Drop, IdColumn, RelationSpecs, Seed, TableFile, Target, Task, examples, listed
+from axw.cli.output import result, say, writable_folder
+from axw.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from axw.relations import Relation
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+EPILOG = examples(
+    "axw fit table train.csv --target survived --drop name,family --save linear.axw --attention none",
+    "axw fit table train.csv --target survived --relation same:family,class --labels --attention given "
+    "--drop name --id passenger --save family.axw --overwrite",
+    "axw fit table train.csv --target survived --drop name,family --rank 2 --heads 1 --save attention.axw",
+)
+
+
+class Attention(StrEnum):
+    """The A of Y = A X W."""
+
+    none = "none"
+    given = "given"
+    dot = "dot"
+    bilinear = "bilinear"
+    query_key = "query-key"
+
+
+class Context(StrEnum):
+    """What of the rows that may be read is saved."""
+
+    full = "full"
+    hashed = "hashed"
+    none = "none"
+
+
+@app.callback()
+def group() -> None:
+    """Fit one model and save it in a folder."""
+
+
+@app.command(epilog=EPILOG)
+def table(  # noqa: PLR0913 (a command line has as many parameters as it has options)
+    file: TableFile,
+    target: Target,
+    save: Annotated[Path, typer.Option("--save", help="The folder that will hold the model.", metavar="FOLDER")],
+    relation: RelationSpecs = None,
+    attention: Annotated[
+        Attention | None,
+        typer.Option(
+            "--attention", help="A: none, given by the relations, or computed from the rows. Default: query-key."
+        ),
+    ] = None,
+    labels: Annotated[
+        bool | None, typer.Option("--labels/--no-labels", help="Rows read the answers of the rows that they read.")
+    ] = None,
+    rank: Annotated[int | None, typer.Option("--rank", min=1, help="Key width of a head. Default: 2.")] = None,
+    heads: Annotated[int | None, typer.Option("--heads", min=1, help="Number of heads. Default: 2.")] = None,
+    feedforward: Annotated[
+        str | None, typer.Option("--feedforward", help="A feed-forward layer on top, such as swiglu.", metavar="KIND")
+    ] = None,
+    rung: Annotated[
+        str | None, typer.Option("--rung", help="A rung of the ladder by its name, instead of the five above.")
+    ] = None,
+    drop: Drop = None,
+    id: IdColumn = None,
+    task: Task = None,
+    seed: Seed = 0,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads to compute with.")] = None,
+    context: Annotated[Context, typer.Option("--context", help="What is saved of the training rows.")] = Context.full,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a folder that is there.")] = False,
+) -> None:
+    """Fit one model on a table and save it.
+
+    Rows may read each other by the relations that are named; without one, attention reads all rows of the table.
+    """
+    from axw.cli import tables
+    from axw.cli.relations import parse, relations
+
+    settings = {"attention": attention and attention.value, "labels": labels, "rank": rank, "heads": heads}
+    chosen = {name: value for name, value in (settings | {"feedforward": feedforward}).items() if value is not None}
+    if rung is not None and chosen:
+        what = f"--rung names a whole model, and --{next(iter(chosen))} a part of one."
+        raise UsageError(what, f"--rung {rung}", "Leave one of them away.")
+    specs = [parse(text) for text in relation or []]
+    tables.named_rows(specs, id)
+    writable_folder(save, overwrite)
+    read = tables.read(file)
+    parts = tables.split(read, target, listed(drop), id)
+    related = relations(specs, list(parts.X.columns), read.name)
+    tables.say_leaks(read, target, listed(drop), id)
+    _threads(threads)
+    kind = tables.task_of(parts.y, task and task.value)
+    model = _rung(rung, kind, related, seed) if rung is not None else _model(kind, related, chosen, seed)
+    model.set_params(id=id).fit(parts.X, parts.y)
+    model.save(save, context=context.value, overwrite=overwrite)
+    rows, width = parts.X.shape
+    result(f"saved {save}: {type(model).__name__}, {rows} rows, {width} columns, target {target}")
+    say(f"next: axw evaluate {save} FILE   axw predict {save} FILE   axw explain {save} FILE --row ID")
+
+
+def _model(kind: str, related: list[Relation], chosen: dict[str, Any], seed: int) -> Any:
+    from axw.models import AttentionClassifier, AttentionRegressor
+
+    made = AttentionClassifier if kind == "classification" else AttentionRegressor
+    return made(relations=related, random_state=seed, **chosen)
+
+
+def _rung(name: str, kind: str, related: list[Relation], seed: int) -> Any:
+    from axw.ladders.rungs import table_rungs
+
+    offered = {rung.name: rung.estimator for rung in table_rungs(kind, related, seed)}
+    if name not in offered:
+        raise UsageError(f"There is no rung {name!r}.", "--rung", did_you_mean(name, offered))
+    if not hasattr(offered[name], "save"):
+        saved = [other for other, estimator in offered.items() if hasattr(estimator, "save")]
+        raise UsageError(f"The rung {name!r} cannot be saved.", "--rung", f"These can: {', '.join(saved)}.")
+    return offered[name]
+
+
+def _threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)

@@ -1,0 +1,82 @@
+"""`axw ladder table`: fit every rung on a table, and say which one pays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from axw.cli.options import (
+    Drop,
+    Folds,
+    IdColumn,
+    Jobs,
+    Json,
+    RelationSpecs,
+    Repeats,
+    Seed,
+    TableFile,
+    Target,
+    Task,
+    examples,
+    listed,
+)
+from axw.cli.output import writable_file
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+EPILOG = examples(
+    "axw ladder table train.csv --target survived --drop name,family --folds 3",
+    "axw ladder table train.csv --target survived --relation same:family,class --drop name --id passenger "
+    "--folds 3 --report report.html",
+    'axw ladder table train.csv --target survived --drop name,family --rung "X W" --rung "A = X X\'" --folds 3 --json',
+)
+
+
+@app.callback()
+def group() -> None:
+    """Fit every step from the linear model to attention, and say which one pays."""
+
+
+@app.command(epilog=EPILOG)
+def table(  # noqa: PLR0913 (a command line has as many parameters as it has options)
+    context: typer.Context,
+    file: TableFile,
+    target: Target,
+    relation: RelationSpecs = None,
+    drop: Drop = None,
+    id: IdColumn = None,
+    task: Task = None,
+    folds: Folds = 10,
+    repeats: Repeats = 1,
+    seed: Seed = 0,
+    rung: Annotated[
+        list[str] | None, typer.Option("--rung", help="Only this rung, by its name; repeatable.", metavar="NAME")
+    ] = None,
+    json: Json = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the result as one HTML page.", metavar="FILE")
+    ] = None,
+    jobs: Jobs = 1,
+) -> None:
+    """Fit the whole ladder on a table, the simplest rung first, and say which rung pays.
+
+    Two questions are asked: rows whose relatives are known, and, where a relation is given, whole new groups. A rung pays
+    where the interval of its difference to the rung below, corrected for overlap and for many rungs, lies below zero.
+    """
+    from axw.cli import tables
+    from axw.cli.climbing import Climb, Shown, climb
+    from axw.cli.relations import parse, relations
+
+    specs = [parse(text) for text in relation or []]
+    tables.named_rows(specs, id)
+    if report is not None:
+        writable_file(report)
+    read = tables.read(file)
+    parts = tables.split(read, target, listed(drop), id)
+    related = relations(specs, list(parts.X.columns), read.name)
+    findings = tables.say_leaks(read, target, listed(drop), id)
+    how = Climb(folds, repeats, seed, jobs, task and task.value, rung)
+    shown = Shown(json, report, f"{target} in {Path(read.name).name}: which rung pays", context.obj)
+    climb(read, parts, id, related, findings, how, shown)

@@ -1,0 +1,132 @@
+"""The table that a command reads: its rows, and what identifies the file for whoever repeats the run."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from axw.cli.output import say
+from axw.cli.relations import Spec, known_columns
+from axw.errors import AxwError, DataError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from axw.data import Finding
+
+
+class Table(NamedTuple):
+    """A table as it was read: `name` as the user wrote it, and the size and SHA-256 of the bytes."""
+
+    name: str
+    frame: pd.DataFrame
+    size: int
+    sha256: str
+
+    def facts(self) -> dict[str, Any]:
+        rows, columns = self.frame.shape
+        return {"path": self.name, "rows": rows, "columns": columns, "bytes": self.size, "sha256": self.sha256}
+
+
+def read(path: Path) -> Table:
+    """The table in a file, or on stdin where the path is `-`."""
+    from axw.data import read_table
+
+    if str(path) != "-":
+        frame = read_table(path)  # says what is wrong with the path, where something is
+        size, sha256 = _digest(path)
+        return Table(str(path), frame, size, sha256)
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("The table is to come from stdin, and stdin is a terminal.", "-", "Pipe a file: < table.csv")
+    with tempfile.TemporaryDirectory(prefix="axw-") as folder:
+        copy = Path(folder) / "stdin"
+        copy.write_bytes(sys.stdin.buffer.read())
+        try:
+            frame = read_table(copy)
+        except AxwError as error:
+            raise type(error)(error.what, error.where.replace(str(copy), "stdin"), error.todo) from error
+        return Table("-", frame, *_digest(copy))
+
+
+def _digest(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class Parts(NamedTuple):
+    """A table cut into what is asked (`y`) and what may answer (`X`, the id column in it)."""
+
+    X: pd.DataFrame
+    y: pd.Series
+
+
+def split(table: Table, target: str, drop: Sequence[str], identity: str | None) -> Parts:
+    """X and y; rows without a target are left out and counted.
+
+    Raises `UsageError` for a column that is not there, `DataError` for ids that are missing or not unique.
+    """
+    columns = [str(column) for column in table.frame.columns]
+    known_columns([target], columns, "--target", table.name)
+    known_columns(drop, columns, "--drop", table.name)
+    if identity is not None:
+        known_columns([identity], columns, "--id", table.name)
+        _sound_ids(table, identity)
+    if target in drop or target == identity:
+        raise UsageError(
+            f"{target!r} is the target and can be neither dropped nor the id.", "--target", "Choose another."
+        )
+    frame = table.frame[table.frame[target].notna()]
+    if len(frame) < len(table.frame):
+        say(f"{len(table.frame) - len(frame)} of {len(table.frame)} rows have no {target} and are left out")
+    left_out = [target, *(name for name in dict.fromkeys(drop) if name != identity)]
+    return Parts(frame.drop(columns=left_out), frame[target])
+
+
+def _sound_ids(table: Table, identity: str) -> None:
+    ids, where = table.frame[identity], f"{table.name}, column {identity!r}"
+    if ids.isna().any():
+        what = f"{int(ids.isna().sum())} of {len(ids)} ids are missing."
+        raise DataError(what, where, "Fill them, or leave --id away.")
+    double = ids[ids.duplicated()]
+    if len(double):
+        what = f"{len(double)} ids stand more than once, such as {double.iloc[0]}."
+        raise DataError(what, where, "Name another column, or leave --id away.")
+
+
+def named_rows(specs: Sequence[Spec], identity: str | None) -> None:
+    """`UsageError` where a relation names rows by their ids and no id column was named."""
+    for spec in specs:
+        if spec.kind in ("ref", "edges") and identity is None:
+            what = f"The relation {spec.text} names rows by their ids, and no column holds the ids."
+            raise UsageError(what, f"--relation {spec.text}", "Add --id COLUMN.")
+
+
+def task_of(y: pd.Series, task: str | None) -> str:
+    """ "classification" or "regression": as the user says, else text, booleans and few whole numbers are classes."""
+    from axw.data.leaks import is_classes
+
+    return task or ("classification" if is_classes(y) else "regression")
+
+
+def say_leaks(table: Table, target: str, drop: Sequence[str], identity: str | None) -> list[Finding]:
+    """What `check` finds on the columns that will be used: errors stop, warnings are said before the fit begins."""
+    from axw.data import check
+
+    used = table.frame.drop(columns=[name for name in dict.fromkeys(drop) if name not in (identity, target)])
+    # Rows that differ in a column which is no feature are not entered twice, and what the ids tell is told to nobody.
+    unlike = not table.frame.duplicated().any()
+    findings = [
+        finding
+        for finding in check(used, target)
+        if finding.where != f"column {identity!r}" and not (finding.code == "copies" and unlike)
+    ]
+    for finding in findings:
+        if finding.severity == "error":
+            raise DataError(finding.what, f"{table.name}, {finding.where}", finding.todo)
+        if finding.severity == "warning":
+            say(f"warning: {finding.what} ({finding.where}) {finding.todo}")
+    return findings

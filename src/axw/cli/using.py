@@ -1,0 +1,204 @@
+"""`axw predict`, `axw explain` and `axw evaluate`: what a saved model is used for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from axw.cli.options import Json, examples
+from axw.cli.output import result, result_json, say, to_json, writable_file
+from axw.errors import DataError, GateError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from axw.cli.tables import Table
+
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help="The folder that `axw fit` saved.")]
+Rows = Annotated[Path, typer.Argument(metavar="FILE", help="The rows; - or nothing is stdin.")]
+Out = Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of to stdout.", metavar="FILE")]
+
+PREDICT = examples(
+    "axw predict family.axw test.csv",
+    "axw predict family.axw test.csv -o predictions.csv",
+    "axw predict family.axw --json < test.csv",
+)
+EXPLAIN = examples(
+    "axw explain family.axw test.csv --row 1305",
+    "axw explain family.axw test.csv --row 1305 --format html -o why.html",
+    "axw explain family.axw test.csv --row 1305 --json",
+)
+EVALUATE = examples(
+    "axw evaluate family.axw test.csv",
+    "axw evaluate family.axw test.csv --json",
+    "axw evaluate family.axw test.csv --fail-under accuracy=0.7 --fail-under log_loss=0.69",
+)
+HIGHER_IS_BETTER = ("auroc", "accuracy", "r2")
+
+
+class Format(StrEnum):
+    """How an explanation is written."""
+
+    txt = "txt"
+    json = "json"
+    html = "html"
+
+
+def predict(model: Model, file: Rows = Path("-"), json: Json = False, output: Out = None) -> None:
+    """Predict: N rows in, N rows out, in their order.
+
+    Out come the id of each row, the prediction, and for classes the probability of each, as CSV.
+    """
+    if output is not None:
+        writable_file(output)
+    fitted, table, frame = _load(model, file)
+    answers = fitted.predict(frame)
+    classes = [str(value) for value in getattr(fitted, "classes_", [])]
+    chances = fitted.predict_proba(frame) if classes else None
+    name, ids = _ids(fitted, table)
+    if json:
+        rows = [{"id": each, "prediction": answer} for each, answer in zip(ids, _plain(answers), strict=True)]
+        for row, chance in zip(rows, _plain(chances) if classes else [], strict=bool(classes)):
+            row["probabilities"] = dict(zip(classes, chance, strict=True))
+        _write(output, to_json({"schema": "axw.predict/1", "rows": rows}))
+        return
+    text = io.StringIO()
+    write = csv.writer(text, lineterminator="\n")
+    several = [str(each) for each in fitted.targets_] if getattr(answers, "ndim", 1) > 1 else ["prediction"]
+    write.writerow([name, *several, *(f"P({each})" for each in classes)])
+    for i, each in enumerate(ids):
+        answer = _plain(answers[i]) if len(several) > 1 else [_plain(answers[i])]
+        write.writerow([each, *answer, *(_plain(chances[i]) if chances is not None else [])])
+    _write(output, text.getvalue())
+
+
+def explain(
+    model: Model,
+    file: Rows = Path("-"),
+    row: Annotated[str, typer.Option("--row", help="The id of the row, or its number from 1.", metavar="ID")] = "1",
+    format: Annotated[Format, typer.Option("--format", help="Text, JSON, or a page with a picture.")] = Format.txt,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    output: Out = None,
+) -> None:
+    """Explain one prediction: what each row that was read, and each column, added to it.
+
+    The parts add up to the output exactly.
+    """
+    if output is not None:
+        writable_file(output)
+    fitted, table, frame = _load(model, file)
+    _, ids = _ids(fitted, table)
+    places = [i for i, each in enumerate(ids) if str(each) == row]
+    if not places:
+        what = f"There is no row {row!r} in {table.name}; it has {len(ids)} rows."
+        raise UsageError(what, "--row", f"Name one, such as {', '.join(str(each) for each in ids[:5])}.")
+    told = fitted.explain(frame.iloc[places])
+    value = told.to_json()
+    if json or format is Format.json:
+        _write(output, to_json(value))
+    elif format is Format.txt:
+        _write(output, told.to_text())
+    else:
+        from axw.show.explanation import explanation_page
+
+        _write(output, explanation_page(value, f"Why this prediction for row {row}"))
+
+
+def evaluate(
+    model: Model,
+    file: Rows = Path("-"),
+    json: Json = False,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option("--fail-under", help="Exit with 7 where a measure is worse, repeatable.", metavar="MEASURE=VALUE"),
+    ] = None,
+) -> None:
+    """Measure a model on rows whose answers are known and that it did not learn from."""
+    gates = [_gate(text) for text in fail_under or []]
+    fitted, table, frame = _load(model, file)
+    target = target_of(fitted)
+    if target not in frame.columns:
+        todo = "Give a table that holds the answers, or use axw predict."
+        raise DataError(f"{table.name} has no column {target!r}, which the model predicts.", table.name, todo)
+    known = frame[frame[target].notna()]
+    if len(known) < len(frame):
+        say(f"{len(frame) - len(known)} of {len(frame)} rows have no {target} and were left out")
+    measures = {
+        key: float(value) for key, value in fitted.evaluate(known.drop(columns=[target]), known[target]).items()
+    }
+    for measure, _ in gates:
+        if measure not in measures:
+            raise UsageError(f"There is no measure {measure!r}.", "--fail-under", did_you_mean(measure, measures))
+    if json:
+        result_json({"schema": "axw.evaluate/1", "rows": len(known), "data": table.facts(), "measures": measures})
+    else:
+        width = max(map(len, measures))
+        result("\n".join(f"{key:<{width}}  {value:.4f}" for key, value in measures.items()) + f"\n{len(known)} rows")
+    _hold(gates, measures)
+
+
+def _gate(text: str) -> tuple[str, float]:
+    measure, equals, value = text.partition("=")
+    try:
+        return measure.strip(), float(value)
+    except ValueError:
+        what = (
+            f"A gate cannot be read: {value!r} is not a number." if equals else "A gate cannot be read: no '=' in it."
+        )
+        raise UsageError(what, f"--fail-under {text}", "Write MEASURE=VALUE, such as auroc=0.8") from None
+
+
+def _hold(gates: Sequence[tuple[str, float]], measures: dict[str, float]) -> None:
+    missed = []
+    for measure, limit in gates:
+        higher = measure in HIGHER_IS_BETTER
+        if not (measures[measure] >= limit if higher else measures[measure] <= limit):
+            missed.append(f"{measure} is {measures[measure]:.4f}, {'below' if higher else 'above'} {limit:g}")
+    if missed:
+        raise GateError(f"The model does not meet the gate: {'; '.join(missed)}.", "--fail-under", "")
+
+
+def target_of(fitted: Any) -> str:
+    """The column that the model predicts; a classifier's targets are called "column = class"."""
+    first = str(fitted.targets_[0])
+    classes = getattr(fitted, "classes_", None)
+    return first if classes is None else first.removesuffix(f" = {classes[1 if len(classes) == 2 else 0]}")
+
+
+def _load(model: Path, file: Path) -> tuple[Any, Table, pd.DataFrame]:
+    """The model, the table as it was read, and its rows without the target where it is asked for nothing."""
+    from axw.cli import tables
+    from axw.models import load
+
+    fitted = load(model)
+    table = tables.read(file)
+    return fitted, table, table.frame
+
+
+def _ids(fitted: Any, table: Table) -> tuple[str, list[Any]]:
+    """What the rows are called: by the model's id column, else by their number from 1."""
+    if fitted.id is None:
+        return "row", list(range(1, len(table.frame) + 1))
+    if fitted.id not in table.frame.columns:
+        what = f"{table.name} has no column {fitted.id!r}, by which the model knows the rows."
+        raise DataError(what, table.name, "Add the column.")
+    return str(fitted.id), _plain(table.frame[fitted.id])
+
+
+def _plain(values: Any) -> Any:
+    return values.tolist() if hasattr(values, "tolist") else values
+
+
+def _write(output: Path | None, text: str) -> None:
+    if output is None or str(output) == "-":
+        result(text)
+        return
+    from axw.storage import write_text
+
+    write_text(output, text)

@@ -1,0 +1,205 @@
+"""Models that are solved: ridge in closed form, everything smooth and small by L-BFGS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from scipy import optimize, special
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Solution(NamedTuple):
+    """Where a minimisation ended: iterations used, the objective there, and the held-out loss there (None if none was asked)."""
+
+    iterations: int
+    objective: float
+    held_out: float | None
+
+
+def minimise(
+    objective: Callable[[], Tensor],
+    parameters: Iterable[Tensor],
+    *,
+    iterations: int = 200,
+    tolerance: float = 1e-6,
+    held_out: Callable[[], float] | None = None,
+    every: int = 5,
+    patience: int = 4,
+) -> Solution:
+    """Minimise a smooth objective by L-BFGS with a strong Wolfe line search (Nocedal and Wright 2006, algorithms 7.5 and 3.5).
+
+    The parameters are changed in place. It stops when the greatest absolute gradient is below `tolerance`, when the objective no
+    longer falls, or after `iterations`. With `held_out`, that loss is looked at every `every` iterations; it stops after `patience`
+    looks without a better one, and the parameters go back to where it was best (early stopping).
+    """
+    weights = list(parameters)
+    optimizer = torch.optim.LBFGS(
+        weights,
+        max_iter=every if held_out else iterations,
+        max_eval=2 * iterations,
+        history_size=20,
+        tolerance_grad=tolerance,
+        tolerance_change=1e-12,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = objective()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    if held_out is None:
+        optimizer.step(closure)  # type: ignore[arg-type]
+        return Solution(_iterations(optimizer), float(objective().detach()), None)
+    return _stop_early(optimizer, closure, weights, held_out, iterations // every, patience)
+
+
+def _stop_early(
+    optimizer: torch.optim.LBFGS,
+    closure: Callable[[], Tensor],
+    weights: list[Tensor],
+    held_out: Callable[[], float],
+    looks: int,
+    patience: int,
+) -> Solution:
+    best, best_weights, best_iterations, waited, before = held_out(), _copy(weights), 0, 0, np.inf
+    for _ in range(looks):
+        now = float(optimizer.step(closure).detach())  # type: ignore[arg-type]
+        loss = held_out()
+        if loss < best:
+            best, best_weights, best_iterations, waited = loss, _copy(weights), _iterations(optimizer), 0
+        else:
+            waited += 1
+        if waited >= patience or not np.isfinite(now) or abs(before - now) <= 1e-9 * abs(now):
+            break
+        before = now
+    with torch.no_grad():
+        for weight, kept in zip(weights, best_weights, strict=True):
+            weight.copy_(kept)
+    return Solution(best_iterations, float(closure().detach()), best)
+
+
+def _copy(weights: list[Tensor]) -> list[Tensor]:
+    return [weight.detach().clone() for weight in weights]
+
+
+def _iterations(optimizer: torch.optim.LBFGS) -> int:
+    return int(next(iter(optimizer.state.values()))["n_iter"])
+
+
+class Ridge(NamedTuple):
+    """W (d c), b (c), the chosen penalty (c), and the leave-one-out predictions (n c)."""
+
+    W: np.ndarray
+    b: np.ndarray
+    penalty: np.ndarray
+    left_out: np.ndarray
+
+
+def ridge(X: np.ndarray, Y: np.ndarray, penalties: Sequence[float], weight: np.ndarray | None = None) -> Ridge:
+    """min_W sum_i s_i |y_i - x_i W - b|^2 + l |W|^2, for each column of Y with its own l of least leave-one-out error.
+
+    X (n d), Y (n c), weight s (n). One eigendecomposition of the weighted, centred X'X serves every l; the leave-one-out error is
+    exact and needs no refit: e_i / (1 - h_i), h_i = 1 / sum s + x_i (X'X + l I)^-1 x_i (Golub, Heath and Wahba 1979). A row of
+    weight s stands for s rows, of which one is left out.
+    """
+    s = np.ones(len(X)) if weight is None else np.asarray(weight, float)
+    total = s.sum()
+    x_mean, y_mean = s @ X / total, s @ Y / total
+    Xc, Yc = X - x_mean, Y - y_mean
+    values, vectors = np.linalg.eigh((Xc * s[:, None]).T @ Xc)
+    values = np.maximum(values, 0.0)
+    XV, moment = Xc @ vectors, vectors.T @ ((Xc * s[:, None]).T @ Yc)
+    best = np.full(Y.shape[1], np.inf)
+    chosen, W, left_out = np.zeros(Y.shape[1]), np.zeros((X.shape[1], Y.shape[1])), np.zeros_like(Yc)
+    for penalty in penalties:
+        shrink = np.where(values + penalty > 1e-12 * max(values.max(initial=0.0), 1.0), 1.0 / (values + penalty + 1e-300), 0.0)
+        leverage = np.minimum(s, 1.0) * (1.0 / total + (XV**2) @ shrink)
+        residual = Yc - XV @ (shrink[:, None] * moment)
+        error = residual / np.maximum(1.0 - leverage, 1e-10)[:, None]
+        loss = s @ error**2 / total
+        better = loss < best
+        best = np.where(better, loss, best)
+        chosen[better] = penalty
+        W[:, better] = vectors @ (shrink[:, None] * moment[:, better])
+        left_out[:, better] = (Y - error)[:, better]
+    return Ridge(W, y_mean - x_mean @ W, chosen, left_out)
+
+
+class Logistic(NamedTuple):
+    """W (d c) and b (c); c = 1 for two classes."""
+
+    W: np.ndarray
+    b: np.ndarray
+
+
+def logistic(
+    X: np.ndarray, Y: np.ndarray, penalty: float, weight: np.ndarray | None = None, start: Logistic | None = None
+) -> Logistic:
+    """min_W sum_i s_i loss(x_i W + b, y_i) + l/2 |W|^2 by L-BFGS; b is not penalised.
+
+    X (n d); Y (n 1) of 0 and 1, or (n c) one-hot for c > 2 classes; weight s (n). The objective is scikit-learn's with C = 1 / l.
+    """
+    n, d = X.shape
+    c = Y.shape[1]
+    s = np.ones(n) if weight is None else np.asarray(weight, float)
+    scale = 1.0 / s.sum()
+    first = np.zeros((d + 1) * c) if start is None else np.concatenate([start.W, start.b[None]]).ravel()
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        W, b = flat[: d * c].reshape(d, c), flat[d * c :]
+        loss, residual = _logistic_loss(X @ W + b, Y)
+        residual *= s[:, None]
+        value = scale * (s @ loss + 0.5 * penalty * np.square(W).sum())
+        gradient = np.concatenate([X.T @ residual + penalty * W, residual.sum(0)[None]]).ravel()
+        return float(value), scale * gradient
+
+    found = optimize.minimize(
+        objective, first, jac=True, method="L-BFGS-B", options={"maxiter": 1000, "maxfun": 2000, "gtol": 1e-8, "ftol": 1e-15, "maxcor": 20}
+    )
+    return Logistic(found.x[: d * c].reshape(d, c), found.x[d * c :])
+
+
+def _logistic_loss(logits: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Loss (n) and its gradient by the logits (n c): p - y for either kind of logits."""
+    if logits.shape[1] == 1:
+        loss = np.logaddexp(0.0, logits) - Y * logits
+        return loss[:, 0], special.expit(logits) - Y
+    top = logits.max(1, keepdims=True)
+    weight = np.exp(logits - top)
+    total = weight.sum(1, keepdims=True)
+    loss = (Y.sum(1) * (np.log(total) + top)[:, 0]) - (Y * logits).sum(1)
+    return loss, weight / total * Y.sum(1, keepdims=True) - Y
+
+
+def class_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """sum_i s_i loss: binary cross-entropy of logits (n 1), or cross-entropy of (n c) against one-hot or soft targets."""
+    if logits.shape[1] == 1:
+        loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")[:, 0]
+    else:
+        loss = -(target * logits.log_softmax(1)).sum(1)
+    return weight @ loss
+
+
+def square_loss(output: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+    """sum_i s_i |y_i - output_i|^2 / 2."""
+    return 0.5 * (weight @ (target - output).square().sum(1))
+
+
+def temperature(logits: np.ndarray, Y: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """The T > 0 at which loss(logits / T, Y) is least (Guo et al. 2017, section 4.2): one number, so ranks never change.
+
+    The logits must be of rows that the model did not learn from.
+    """
+    scores, target = torch.as_tensor(logits), torch.as_tensor(Y, dtype=torch.as_tensor(logits).dtype)
+    s = torch.ones(len(scores), dtype=scores.dtype) if weight is None else torch.as_tensor(weight, dtype=scores.dtype)
+
+    def loss(log_t: float) -> float:
+        return float(class_loss(scores * float(np.exp(-log_t)), target, s))
+
+    return float(np.exp(optimize.minimize_scalar(loss, bounds=(-2.0, 2.0), method="bounded").x))

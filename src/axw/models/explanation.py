@@ -1,0 +1,153 @@
+"""An exact explanation: contributions by relation, row read and column, which add up to the output.
+
+Every rung but the feed-forward one is a sum of terms A Z W. With A given, the contribution of column f of row j to output c of row i is
+
+    A[i, j] Z[j, f] W[f, c]
+
+and nothing is left over. Where A itself was learned from the columns, the sum is exact given A: it says what was read and what that
+added, and not why the row looked there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+OWN = "own row"
+
+
+class Term(NamedTuple):
+    """One A Z W of the equation.
+
+    relation  by which rows are read; "own row" where A = I
+    A         (n r)  how much
+    index     (n r)  which remembered row; None where the term belongs to the asking row itself, and Z is (n e)
+    Z         (m e) or (n e)
+    W         (e c)
+    features  e names
+    """
+
+    relation: str
+    A: np.ndarray
+    index: np.ndarray | None
+    Z: np.ndarray
+    W: np.ndarray
+    features: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why each row got its answer.
+
+    contributions  one line a (row, output, relation, row read, feature): weight A[i, j], and contribution to the output
+    outputs        (n c)  the outputs that the contributions of a row add up to (log-odds, class scores, or the number itself)
+    names          what each output is
+    exact          which part of this is exact, in one sentence
+    """
+
+    contributions: pd.DataFrame
+    outputs: np.ndarray
+    ids: tuple[Any, ...]
+    names: tuple[str, ...]
+    exact: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """The contributions as a table: row, output, relation, read, feature, weight, contribution."""
+        return self.contributions.copy()
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as a JSON-able value, with the schema's name."""
+        rows = []
+        for place, identity in enumerate(self.ids):
+            mine = self.contributions[self.contributions["place"] == place]
+            rows.append(
+                {
+                    "id": _plain(identity),
+                    "outputs": dict(zip(self.names, self.outputs[place].tolist(), strict=True)),
+                    "contributions": [
+                        {key: _plain(value) for key, value in line.items() if key not in ("place", "row")}
+                        for line in mine.to_dict("records")
+                    ],
+                }
+            )
+        return {"schema": "axw.explanation/1", "exact": self.exact, "rows": rows}
+
+    def by(self, *keys: str) -> pd.DataFrame:
+        """Contributions summed over everything but `keys`, such as by("relation") or by("read"), for each row and output."""
+        grouping = ["place", "row", "output", *keys]
+        return self.contributions.groupby(grouping, sort=False, as_index=False, dropna=False)["contribution"].sum()
+
+    def to_text(self, most: int = 8) -> str:
+        """At most `most` greatest contributions of each row, then the rest as one line, so that the lines add up."""
+        return "\n\n".join(self._row_text(place, most) for place in range(len(self.ids)))
+
+    def __repr__(self) -> str:
+        return self.to_text()
+
+    def _row_text(self, place: int, most: int) -> str:
+        lines = []
+        for number, output in enumerate(self.names):
+            mine = self.contributions[(self.contributions["place"] == place) & (self.contributions["output"] == output)]
+            total = float(self.outputs[place, number])
+            lines.append(f"row {self.ids[place]}: {output} = {total:+.3f}, the sum of")
+            order = mine["contribution"].abs().sort_values(ascending=False, kind="stable").index
+            for line in mine.loc[order[:most]].itertuples():
+                read = "" if line.read == "" else f", row {line.read} (weight {line.weight:.2f})"
+                where = line.feature if line.relation == OWN else f"{line.feature} of {line.relation}{read}"
+                lines.append(f"  {line.contribution:+8.3f}  {_shorten(where)}")
+            rest = mine.loc[order[most:], "contribution"]
+            if len(rest):
+                lines.append(f"  {rest.sum():+8.3f}  {len(rest)} others")
+        return "\n".join([*lines, f"  ({self.exact})"])
+
+
+def explain(
+    terms: Sequence[Term], ids: Sequence[Any], memory_ids: np.ndarray, names: Sequence[str], exact: str, outputs: np.ndarray
+) -> Explanation:
+    """Write terms out as contributions. `outputs` (n c) is what the model answered: the sum must be it."""
+    frames = [frame for term in terms for frame in _lines(term, ids, memory_ids, names)]
+    keys = ["place", "row", "output", "relation", "read", "feature"]
+    lines = pd.concat(frames, ignore_index=True)
+    # Heads read the same row: one line a row read, with the weight of all heads together.
+    lines = lines.groupby(keys, sort=False, as_index=False, dropna=False)[["weight", "contribution"]].sum()
+    return Explanation(lines, outputs, tuple(ids), tuple(names), exact)
+
+
+def _lines(term: Term, ids: Sequence[Any], memory_ids: np.ndarray, names: Sequence[str]) -> list[pd.DataFrame]:
+    n, r = term.A.shape
+    rows = np.arange(n)[:, None] if term.index is None else term.index
+    content = term.Z[rows]  # (n r e)
+    frames = []
+    for number, output in enumerate(names):
+        contribution = term.A[:, :, None] * content * term.W[None, None, :, number]
+        place, slot, feature = np.nonzero(contribution)
+        read = np.full(len(place), "", dtype=object)
+        if term.index is not None:
+            read = memory_ids.astype(object)[term.index[place, slot]]
+        frames.append(
+            pd.DataFrame(
+                {
+                    "place": place,
+                    "row": pd.Series([ids[i] for i in place], dtype=object),
+                    "output": output,
+                    "relation": term.relation,
+                    "read": pd.Series(read, dtype=object),
+                    "feature": np.array(term.features, dtype=object)[feature],
+                    "weight": term.A[place, slot],
+                    "contribution": contribution[place, slot, feature],
+                }
+            )
+        )
+    return frames
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _shorten(text: str, width: int = 66) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,146 @@
+"""From a user's table to `TableRows`: which columns are features, which are keys, and who each row is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import validate_data
+
+from axw.data import Columns, as_frame
+from axw.errors import DataError, did_you_mean
+from axw.models.problem import TableRows
+from axw.relations import Relation, Rows
+
+# A text column that a relation reads is a feature as well only while its values are groups of many rows (a class, a region); a
+# family name or an account number says which rows belong together, and nothing by itself.
+MOST_KEY_LEVELS = 20
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What `fit` learned of the table's form.
+
+    columns    the features as a matrix
+    keys       columns that the relations read
+    id         column that names the rows; None = the index
+    named      rows have names of their own (an id column or a named index), not just their place in the table
+    positions  rows come from an array: a row has no name at all, so no new row is ever the same as a remembered one
+    """
+
+    columns: Columns
+    keys: tuple[str, ...]
+    id: str | None
+    named: bool
+    positions: bool
+
+    @staticmethod
+    def frame(model: Any, X: Any) -> Any:
+        """X with its form checked as scikit-learn does, and n_features_in_, feature_names_in_ noted on the model."""
+        validate_data(model, X, skip_check_array=True, reset=True) if hasattr(X, "shape") else None
+        frame = as_frame(X)
+        model.n_features_in_ = frame.shape[1]
+        return frame if isinstance(X, pd.DataFrame) or hasattr(X, "columns") else _Array(frame)
+
+    def check(self, model: Any, X: Any) -> None:
+        """Same columns as in `fit`, or an error that names them."""
+        as_frame(X)
+        if self.positions and hasattr(X, "shape"):
+            validate_data(model, X, skip_check_array=True, reset=False)
+
+    @classmethod
+    def of(cls, X: Any, relations: Sequence[Relation], id: str | None, categorical: Any, weight: np.ndarray | None) -> Reader:
+        """Learn the form of the table that is fitted."""
+        positions = isinstance(X, _Array)
+        frame = X.frame if positions else as_frame(X)
+        keys = tuple(dict.fromkeys(name for relation in relations for name in relation.columns))
+        for name in (*keys, *([id] if id is not None else [])):
+            _check_column(frame, name)
+        features = frame.drop(columns=[id] if id is not None else []).drop(columns=_only_keys(frame, keys, id))
+        named = id is not None or frame.index.name is not None or not pd.api.types.is_integer_dtype(frame.index.dtype)
+        if not positions and id is None and not frame.index.is_unique:
+            raise DataError(
+                f"The index names {int(frame.index.duplicated().sum())} rows twice; each row needs a name of its own.",
+                f"index, for example {frame.index[frame.index.duplicated()][0]!r}",
+                "Use reset_index(), or name the column that identifies rows: id='column'.",
+            )
+        _check_names(frame, relations, named or positions)
+        return cls(Columns.fit(features, weight, categorical=categorical), keys, id, named, positions)
+
+    def rows(self, X: Any, Y: np.ndarray | None = None, weight: np.ndarray | None = None) -> TableRows:
+        """The rows as the model sees them."""
+        frame = X.frame if isinstance(X, _Array) else as_frame(X)
+        lost = [name for name in (*self.keys, *([self.id] if self.id is not None else [])) if name not in frame.columns]
+        if lost:
+            raise DataError(f"Columns missing: {', '.join(lost)}.", "X", "Give the columns that the model was fitted on.")
+        ids = (frame.index if self.id is None else frame[self.id]).to_numpy(dtype=object)
+        if self.id is not None:
+            _check_ids(ids, self.id)
+        return TableRows(Rows(ids, frame[list(self.keys)]), self.columns.transform(frame), Y, weight)
+
+    def asking(self, X: Any, memory: TableRows) -> TableRows:
+        """New rows. A row is the same as a remembered one if its name is; where names are only places in a table, if all its
+        columns are equal as well; and never where rows have no names."""
+        asking = self.rows(X)
+        if self.named:
+            return asking
+        ids = asking.rows.ids.copy()
+        place = {} if self.positions else {identity: j for j, identity in enumerate(memory.rows.ids)}
+        for i, identity in enumerate(ids):
+            j = place.get(identity)
+            if j is None or not np.array_equal(asking.X[i], memory.X[j]):
+                ids[i] = NewRow(identity)
+        return asking._replace(rows=Rows(ids, asking.rows.columns))
+
+
+@dataclass(frozen=True)
+class NewRow:
+    """The name of a row that is known by its place alone: equal to no remembered row's."""
+
+    place: Any
+
+    def __str__(self) -> str:
+        return str(self.place)
+
+
+class _Array:
+    """A frame made from an array: its index means nothing."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def _only_keys(frame: pd.DataFrame, keys: Sequence[str], id: str | None) -> list[str]:
+    """Key columns that are names of groups rather than features."""
+    texts = [name for name in keys if name != id and not pd.api.types.is_float_dtype(frame[name].dtype)]
+    return [name for name in texts if frame[name].nunique() > MOST_KEY_LEVELS]
+
+
+def _check_column(frame: pd.DataFrame, name: str) -> None:
+    if name not in frame.columns:
+        raise DataError(f"There is no column {name!r}.", "X", did_you_mean(name, map(str, frame.columns)))
+
+
+def _check_names(frame: pd.DataFrame, relations: Sequence[Relation], fine: bool) -> None:
+    """Relations that name rows need rows that have names: a place in a table is not one, since it changes when rows are taken."""
+    by_id = [relation.name for relation in relations if getattr(relation, "by_id", False)]
+    if by_id and not fine and isinstance(frame.index, pd.RangeIndex) and frame.index.start == 0:
+        raise DataError(
+            f"The relation {by_id[0]!r} names rows, but the rows of X are only numbered by their place.",
+            "X",
+            "Set the index to the row ids, df.set_index('customer_id'), or say id='customer_id'.",
+        )
+
+
+def _check_ids(ids: np.ndarray, column: str) -> None:
+    series = pd.Series(ids)
+    lost, double = int(series.isna().sum()), series[series.duplicated()]
+    if lost or len(double):
+        what = f"{lost} rows have no id" if lost else f"{len(double)} ids stand twice, for example {double.iloc[0]!r}"
+        raise DataError(f"{what}; each row needs one of its own.", f"column {column!r}", "Mend the ids, or leave the rows out.")

@@ -1,0 +1,64 @@
+"""Which settings of the estimators go together; every other combination is an error that says what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axw.equation import KINDS
+from axw.equation.normalize import NORMALIZE
+from axw.errors import UsageError, did_you_mean
+from axw.networks import RowSettings
+from axw.relations import Relation
+
+ATTENTION = ("none", "given", "dot", "bilinear", "query-key")
+
+
+def check_settings(model: Any) -> None:
+    """Raise UsageError for the first setting that is not allowed."""
+    _one_of("attention", model.attention, ATTENTION)
+    _one_of("normalize", model.normalize, NORMALIZE)
+    if model.feedforward is not None:
+        _one_of("feedforward", model.feedforward, tuple(KINDS))
+    for name, least in (("rank", 1), ("heads", 1), ("members", 1), ("width", 1)):
+        value = getattr(model, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise UsageError(f"{name} is {value!r}; allowed: an integer of at least {least}.", name)
+    if model.penalty is not None and not (isinstance(model.penalty, int | float) and model.penalty >= 0):
+        raise UsageError(f"penalty is {model.penalty!r}; allowed: a number of at least 0, or None.", "penalty")
+    _check_relations(model)
+
+
+def row_settings(model: Any) -> RowSettings:
+    """The network of the trained rungs."""
+    return RowSettings(
+        score=model.attention,
+        normalize=model.normalize,
+        rank=model.rank,
+        heads=model.heads if model.attention == "query-key" else 1,
+        feedforward=model.feedforward,
+        width=model.width,
+    )
+
+
+def _check_relations(model: Any) -> None:
+    if isinstance(model.relations, Relation) or not all(isinstance(relation, Relation) for relation in model.relations):
+        raise UsageError(
+            f"relations is {model.relations!r}; allowed: a list of relations.",
+            "relations",
+            "Write relations=[axw.SameValue('household')], for example.",
+        )
+    if model.attention == "given" and not model.relations:
+        raise UsageError(
+            "attention='given' needs at least one relation, got none.",
+            "relations",
+            "Add a relation such as axw.SameValue('household'), or use attention='none'.",
+        )
+    names = [relation.name for relation in model.relations]
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise UsageError(f"Two relations are called {double[0]!r}.", "relations", "Leave one out.")
+
+
+def _one_of(name: str, got: Any, allowed: tuple[str, ...]) -> None:
+    if got not in allowed:
+        raise UsageError(f"{name} is {got!r}.", name, did_you_mean(str(got), allowed))

@@ -1,0 +1,373 @@
+"""The door for tables: scikit-learn estimators whose rows may read each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+from axw.errors import DataError, UsageError
+from axw.learning import solve
+from axw.models import terms
+from axw.models.attending import AttendingStep
+from axw.models.explanation import Explanation, explain
+from axw.models.linear import Linear, LinearStep
+from axw.models.measures import calibration_error, measures
+from axw.models.problem import TableRows, Target
+from axw.models.reading import Reader
+from axw.models.settings import check_settings, row_settings
+from axw.relations import Relation
+
+
+class _AttentionModel(BaseEstimator):
+    """What the classifier and the regressor share: Y = A X W over the rows of a table."""
+
+    def __init__(
+        self,
+        attention: str = "query-key",
+        *,
+        normalize: str = "softmax-or-nothing",
+        relations: Sequence[Relation] = (),
+        labels: bool = False,
+        rank: int = 2,
+        heads: int = 2,
+        feedforward: str | None = None,
+        width: int = 8,
+        members: int = 3,
+        penalty: float | None = None,
+        id: str | None = None,
+        categorical: Any = "from_dtype",
+        random_state: Any = 0,
+    ) -> None:
+        self.attention = attention
+        self.normalize = normalize
+        self.relations = relations
+        self.labels = labels
+        self.rank = rank
+        self.heads = heads
+        self.feedforward = feedforward
+        self.width = width
+        self.members = members
+        self.penalty = penalty
+        self.id = id
+        self.categorical = categorical
+        self.random_state = random_state
+
+    # -- fit ---------------------------------------------------------------------------------------------------------------
+
+    def _fit(self, X: Any, Y: np.ndarray, kind: str, targets: Sequence[str], weight: np.ndarray | None, loss: np.ndarray) -> None:
+        """Read the rows, remember them, and solve: `loss` (n) weighs the answers, `weight` (n) the rows that are read."""
+        check_settings(self)
+        seed = _seed(self.random_state)
+        reader = Reader.of(X, self.relations, self.id, self.categorical, weight)
+        rows = reader.rows(X, Y, weight)
+        target = Target.of(kind, Y, rows.weights())
+        kept = loss > 0
+        rows, loss = (rows, loss) if kept.all() else (rows.take(np.flatnonzero(kept)), loss[kept])
+        self._reader, self.targets_ = reader, tuple(targets)
+        self.target_, self.memory_ = target, rows
+        self._solve(rows, target, loss, seed)
+        self.n_iter_ = 1 if isinstance(self.fitted_, Linear) else max(1, self._iterations)
+
+    def _solve(self, rows: TableRows, target: Target, loss: np.ndarray, seed: int) -> None:
+        names = self._reader.columns.names
+        simple = self.attention in ("none", "given", "dot")
+        step = LinearStep(self.attention if simple else "none", self.relations, self.labels, names, self.targets_)
+        linear = step.solve(rows, target, loss, self.penalty if simple else None, seed)
+        if simple:
+            self.step_, self.fitted_, held_out = step, linear, linear.held_out
+        else:
+            settings = row_settings(self)
+            members = 1 if settings.score == "bilinear" or settings.normalize == "none" else self.members
+            penalty = 3.0 if self.penalty is None else self.penalty
+            attending = AttendingStep(settings, self.relations, self.labels, members=members, penalty=penalty)
+            found = attending.solve(rows, target, loss, solve.Logistic(linear.W, linear.b), seed)
+            self.step_, self.fitted_, held_out = attending, found.network, found.held_out
+            self._iterations = found.iterations
+        self._held_out = held_out
+        assert rows.Y is not None
+        self.temperature_ = solve.temperature(held_out, rows.Y, loss) if target.kind == "classes" else 1.0
+
+    # -- predict -----------------------------------------------------------------------------------------------------------
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """Calibrated outputs (n c) of new rows: they read the memory, never each other."""
+        check_is_fitted(self)
+        return self._answer(self._asking(X))
+
+    def _asking(self, X: Any) -> TableRows:
+        self._reader.check(self, X)
+        return self._reader.asking(X, self.memory_)
+
+    def _answer(self, asking: TableRows) -> np.ndarray:
+        if isinstance(self.step_, LinearStep):
+            linear = cast(Linear, self.fitted_)
+            output = self.step_.design(asking, self.memory_, self.target_) @ linear.W + linear.b
+        else:
+            output = self.step_.outputs(self.fitted_, asking, self.memory_, self.target_)
+        return output / self.temperature_
+
+    def explain(self, X: Any) -> Explanation:
+        """Why each row of X got its answer: contributions by relation, row read and column, which add up to the output.
+
+        For a classifier the outputs are the calibrated log-odds (two classes) or class scores; for a regressor, the prediction.
+        """
+        check_is_fitted(self)
+        asking = self._asking(X)
+        names = tuple(self._reader.columns.names)
+        if isinstance(self.step_, LinearStep):
+            found = terms.linear_terms(self.step_, self.fitted_, asking, self.memory_, self.target_)
+            exact = terms.EXACT
+        else:
+            found = terms.attending_terms(self.step_, self.fitted_, asking, self.memory_, self.target_, names, self.targets_)
+            exact = terms.GIVEN_A if self.feedforward is None else terms.ABOVE
+        found, outputs = self._in_units(found, self._answer(asking))
+        return explain(found, list(asking.rows.ids), self.memory_.rows.ids, self.targets_, exact, outputs)
+
+    def _in_units(self, found: list[terms.Term], outputs: np.ndarray) -> tuple[list[terms.Term], np.ndarray]:
+        return [term._replace(W=term.W / self.temperature_) for term in found], outputs
+
+    # -- what scikit-learn asks --------------------------------------------------------------------------------------------
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns that the answer is made of, such as "mean(age | same family)"."""
+        check_is_fitted(self)
+        if isinstance(self.step_, LinearStep):
+            return np.array([column.name for column in self.step_.columns()], dtype=object)
+        return np.array(self._reader.columns.names, dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "fitted_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def save(self, path: Any, *, context: str = "full", overwrite: bool = False) -> None:
+        """Write the model to a folder: weights, settings, model card; see `axw.models.saved.save`."""
+        from axw.models.saved import save
+
+        check_is_fitted(self)
+        save(self, path, context=context, overwrite=overwrite)
+
+
+class AttentionClassifier(ClassifierMixin, _AttentionModel):
+    """P(y) = softmax(A X W / T): a classifier whose rows may read each other.
+
+    attention    "none": X W;  "given": A X W, A from `relations`;  "dot": A = X X';  "bilinear": A = X U V' X';
+                 "query-key": A = X K Q' X'
+    normalize    for "bilinear" and "query-key": "softmax-or-nothing" (a row may look away from all it could read), "softmax", "none"
+    relations    who may read whom, keyed by row id or by columns; without any, attention reads all remembered rows
+    labels       rows read the labels of the rows that they read; never their own
+    rank, heads  key width of a head, and number of heads
+    feedforward, width  a feed-forward layer on top: its kind (`axw.equation.KINDS`) and hidden width
+    members      networks from that many random starts, averaged into one
+    penalty      on the squared weights; None = chosen on held-out training rows (linear rungs), 3 (attention)
+    class_weight None, "balanced", or a mapping from class to weight
+    id           name of the column that identifies rows; None = the DataFrame's index
+    categorical  "from_dtype", or the names of the columns that hold categories
+    random_state seed
+
+    After `fit`: classes_, temperature_ (Guo et al. 2017), calibration_error_ (on rows that were held out), memory_ (the rows that
+    may be read), feature_names_in_, n_features_in_.
+    """
+
+    def __init__(
+        self,
+        attention: str = "query-key",
+        *,
+        normalize: str = "softmax-or-nothing",
+        relations: Sequence[Relation] = (),
+        labels: bool = False,
+        rank: int = 2,
+        heads: int = 2,
+        feedforward: str | None = None,
+        width: int = 8,
+        members: int = 3,
+        penalty: float | None = None,
+        class_weight: Any = None,
+        id: str | None = None,
+        categorical: Any = "from_dtype",
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(
+            attention,
+            normalize=normalize,
+            relations=relations,
+            labels=labels,
+            rank=rank,
+            heads=heads,
+            feedforward=feedforward,
+            width=width,
+            members=members,
+            penalty=penalty,
+            id=id,
+            categorical=categorical,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AttentionClassifier:
+        """Learn from rows X (n columns; pandas, polars or numpy) and their classes y (n)."""
+        check_settings(self)
+        frame = Reader.frame(self, X)
+        labels = _one_column(y, len(frame))
+        check_classification_targets(labels)
+        weight = _weights(sample_weight, len(frame))
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        present = np.bincount(codes, weights=weight, minlength=len(self.classes_)) > 0
+        if present.sum() < 2:
+            raise DataError(
+                f"The classifier got one class, {self.classes_[present][0]!r}; at least two classes are needed.",
+                "y",
+                "Give rows of at least two classes.",
+            )
+        one_hot = np.eye(len(self.classes_))[codes]
+        Y = one_hot[:, 1:] if len(self.classes_) == 2 else one_hot
+        loss = np.ones(len(frame)) if weight is None else weight
+        if self.class_weight is not None:
+            loss = loss * compute_sample_weight(self.class_weight, labels)
+        name = getattr(y, "name", None) or "y"
+        targets = [f"{name} = {value}" for value in (self.classes_[1:] if len(self.classes_) == 2 else self.classes_)]
+        self._fit(frame, Y, "classes", targets, weight, loss)
+        self.calibration_error_ = calibration_error(self._probabilities(self._held_out / self.temperature_), self._memory_codes())
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Calibrated log-odds (n) of two classes, or class scores (n c)."""
+        output = self._outputs(X)
+        return output[:, 0] if len(self.classes_) == 2 else output
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Calibrated probabilities (n c)."""
+        return self._probabilities(self._outputs(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The likeliest class of each row (n)."""
+        place = self.predict_proba(X).argmax(1)
+        return self.classes_[place]
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+        """log_loss, auroc, accuracy, brier and calibration_error of rows that were not learned from."""
+        return measures(self.predict_proba(X), _one_column(y, None), self.classes_)
+
+    def _memory_codes(self) -> np.ndarray:
+        Y = cast(np.ndarray, self.memory_.Y)
+        return Y[:, 0].astype(int) if Y.shape[1] == 1 else Y.argmax(1)
+
+    @staticmethod
+    def _probabilities(output: np.ndarray) -> np.ndarray:
+        if output.shape[1] == 1:
+            positive = 1.0 / (1.0 + np.exp(-np.clip(output[:, 0], -700, 700)))
+            return np.stack([1.0 - positive, positive], axis=1)
+        exponent = np.exp(output - output.max(1, keepdims=True))
+        return exponent / exponent.sum(1, keepdims=True)
+
+
+class AttentionRegressor(RegressorMixin, _AttentionModel):
+    """y = A X W: a regressor whose rows may read each other, for one target or several.
+
+    The parameters are those of `AttentionClassifier`; there is no class_weight. Linear rungs are ridge regressions in closed form,
+    whose penalty has the least leave-one-out error.
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AttentionRegressor:
+        """Learn from rows X (n columns) and their numbers y (n) or (n targets)."""
+        check_settings(self)
+        frame = Reader.frame(self, X)
+        Y, names = _numbers(y, len(frame))
+        weight = _weights(sample_weight, len(frame))
+        self._one_target = Y.ndim == 1
+        self._fit(frame, Y.reshape(len(Y), -1), "numbers", names, weight, np.ones(len(frame)) if weight is None else weight)
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The number of each row (n), or (n targets)."""
+        Y = self._outputs(X) * self.target_.scale + self.target_.prior
+        return Y[:, 0] if self._one_target else Y
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+        """rmse, mae and r2 of rows that were not learned from."""
+        return measures(self.predict(X), np.asarray(y, dtype=float), None)
+
+    def _in_units(self, found: list[terms.Term], outputs: np.ndarray) -> tuple[list[terms.Term], np.ndarray]:
+        scaled = [term._replace(W=term.W * self.target_.scale) for term in found]
+        n = scaled[0].A.shape[0]
+        mean = terms.Term(scaled[0].relation, np.ones((n, 1)), None, np.ones((n, 1)), self.target_.prior[None, :], ("(base)",))
+        return [mean, *scaled], outputs * self.target_.scale + self.target_.prior
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _one_column(y: Any, n: int | None) -> np.ndarray:
+    if y is None:
+        raise DataError("This estimator requires y to be passed, but the target y is None.", "y", "Give the answers of the rows.")
+    values = column_or_1d(np.asarray(y) if not hasattr(y, "to_numpy") else y.to_numpy(), warn=True)
+    if n is not None and len(values) != n:
+        raise DataError(f"X has {n} rows, y has {len(values)}: inconsistent numbers of samples.", "y", "Give one answer a row.")
+    lost = pd.isna(pd.Series(values)).sum()
+    if lost:
+        raise DataError(
+            f"Input y contains NaN: {lost} of {len(values)} answers are missing.", "y", "Leave out rows whose answer is not known."
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError("Input y contains infinity.", "y", "Leave out those rows, or mend their answers.")
+    return np.asarray(values)
+
+
+def _numbers(y: Any, n: int) -> tuple[np.ndarray, list[str]]:
+    if y is None:
+        raise DataError("This estimator requires y to be passed, but the target y is None.", "y", "Give the answers of the rows.")
+    columns = [str(name) for name in y.columns] if hasattr(y, "columns") else [str(getattr(y, "name", None) or "y")]
+    values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    if values.dtype.kind == "c":
+        raise DataError("Complex data not supported.", "y", "Give real numbers.")
+    try:
+        values = values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"Unknown label type: y holds {values.dtype}, not numbers.", "y", "Use AttentionClassifier.") from None
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = column_or_1d(values, warn=True)
+    if len(values) != n:
+        raise DataError(f"X has {n} rows, y has {len(values)}: inconsistent numbers of samples.", "y", "Give one answer a row.")
+    if not np.isfinite(values).all():
+        bad = "NaN" if np.isnan(values).any() else "infinity"
+        raise DataError(f"Input y contains {bad}.", "y", "Leave out rows whose answer is not known.")
+    if values.ndim == 2 and len(columns) != values.shape[1]:
+        columns = [f"y{number}" for number in range(values.shape[1])]
+    return values, columns
+
+
+def _weights(sample_weight: Any, n: int) -> np.ndarray | None:
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.ndim == 0:
+        return np.full(n, float(weight))
+    if weight.shape != (n,):
+        raise DataError(f"sample_weight has shape {weight.shape}, expected {(n,)}.", "sample_weight", "Give one weight a row.")
+    if not np.isfinite(weight).all() or (weight < 0).any() or weight.sum() <= 0:
+        raise DataError("sample_weight holds negative, infinite or only zero weights.", "sample_weight", "Weights are at least 0.")
+    return weight
+
+
+def _seed(random_state: Any) -> int:
+    if random_state is None or isinstance(random_state, int | np.integer):
+        return int(random_state or 0)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    raise UsageError(f"random_state is {random_state!r}.", "random_state", "Give an integer, None (= 0), or a RandomState.")
+
+

@@ -1,0 +1,184 @@
+"""`axw fit`, `predict`, `explain` and `evaluate`, in this process and with the cheapest model."""
+
+import csv
+import io
+import json
+import math
+import re
+
+import pandas as pd
+import pytest
+
+from axw.cli import main
+
+FIT = ["--target", "survived", "--drop", "name", "--id", "passenger", "--relation", "same:family,class"]
+
+
+@pytest.fixture(scope="module")
+def model(titanic, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "family.axw"
+    words = [
+        "fit",
+        "table",
+        str(titanic / "train.csv"),
+        *FIT,
+        "--attention",
+        "given",
+        "--labels",
+        "--save",
+        str(folder),
+    ]
+    assert main(words) == 0
+    return folder
+
+
+def test_fit_says_what_it_saved_and_refuses_to_replace_it(titanic, model, capsys):
+    words = ["fit", "table", str(titanic / "train.csv"), *FIT, "--attention", "given", "--save", str(model)]
+    assert main(words) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert main([*words, "--labels", "--overwrite"]) == 0
+    assert capsys.readouterr().out.startswith(f"saved {model}: AttentionClassifier, 400 rows")
+
+
+def test_n_rows_in_n_rows_out_in_their_order(titanic, model, tmp_path, capsys):
+    frame = pd.read_csv(titanic / "test.csv")
+    frame.iloc[::-1].to_csv(tmp_path / "turned.csv", index=False)
+    told = {}
+    for file in (titanic / "test.csv", tmp_path / "turned.csv"):
+        assert main(["predict", str(model), str(file)]) == 0
+        told[file.name] = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    head, rows = told["test.csv"][0], told["test.csv"][1:]
+    assert head == ["passenger", "prediction", "P(no)", "P(yes)"]
+    assert [row[0] for row in rows] == [str(each) for each in frame["passenger"]]
+    assert all(math.isclose(float(row[2]) + float(row[3]), 1) for row in rows)
+    assert told["turned.csv"][1:] == rows[::-1]
+
+
+def test_the_answer_itself_is_not_read(titanic, model, tmp_path, capsys):
+    pd.read_csv(titanic / "test.csv").drop(columns=["survived"]).to_csv(tmp_path / "bare.csv", index=False)
+    assert main(["predict", str(model), str(titanic / "test.csv")]) == 0
+    known = capsys.readouterr().out
+    assert main(["predict", str(model), str(tmp_path / "bare.csv")]) == 0
+    assert capsys.readouterr().out == known
+
+
+def test_predictions_as_json_and_into_a_file(titanic, model, tmp_path, capsys):
+    test = str(titanic / "test.csv")
+    assert main(["predict", str(model), test, "--json", "-o", str(tmp_path / "p.json")]) == 0
+    assert capsys.readouterr().out == ""
+    told = json.loads((tmp_path / "p.json").read_text())
+    assert told["schema"] == "axw.predict/1" and len(told["rows"]) == 100
+    assert set(told["rows"][0]["probabilities"]) == {"no", "yes"}
+
+
+def test_an_explanation_adds_up_in_every_form(titanic, model, tmp_path, capsys):
+    test = str(titanic / "test.csv")
+    row = str(pd.read_csv(titanic / "test.csv")["passenger"].iloc[3])
+    assert main(["explain", str(model), test, "--row", row, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    (explained,) = told["rows"]
+    assert str(explained["id"]) == row
+    for output, value in explained["outputs"].items():
+        parts = [line["contribution"] for line in explained["contributions"] if line["output"] == output]
+        assert math.isclose(sum(parts), value, abs_tol=1e-9)
+    assert main(["explain", str(model), test, "--row", row]) == 0
+    assert f"row {row}" in capsys.readouterr().out
+    assert main(["explain", str(model), test, "--row", row, "--format", "html", "-o", str(tmp_path / "why.html")]) == 0
+    assert "<svg" in (tmp_path / "why.html").read_text()
+
+
+def test_a_row_that_is_not_there(titanic, model, capsys):
+    assert main(["explain", str(model), str(titanic / "test.csv"), "--row", "nobody"]) == 2
+    assert capsys.readouterr().err.startswith("There is no row 'nobody' in ")
+
+
+def test_measures_and_gates(titanic, model, capsys):
+    test = str(titanic / "test.csv")
+    assert main(["evaluate", str(model), test, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["schema"] == "axw.evaluate/1" and told["rows"] == 100
+    assert 0.6 < told["measures"]["accuracy"] <= 1
+    assert main(["evaluate", str(model), test, "--fail-under", "accuracy=0.5", "--fail-under", "log_loss=0.9"]) == 0
+    assert re.search(r"^accuracy +0\.\d{4}$", capsys.readouterr().out, re.M)
+    for gate, said in (("accuracy=0.999", "below 0.999"), ("log_loss=0.001", "above 0.001")):
+        assert main(["evaluate", str(model), test, "--fail-under", gate]) == 7
+        assert said in capsys.readouterr().err
+    assert main(["evaluate", str(model), test, "--fail-under", "acuracy=0.5"]) == 2
+    assert "Did you mean 'accuracy'?" in capsys.readouterr().err
+    assert main(["evaluate", str(model), test, "--fail-under", "accuracy"]) == 2
+
+
+def test_a_table_without_what_the_model_needs(titanic, model, tmp_path, capsys):
+    frame = pd.read_csv(titanic / "test.csv")
+    frame.drop(columns=["survived"]).to_csv(tmp_path / "a.csv", index=False)
+    assert main(["evaluate", str(model), str(tmp_path / "a.csv")]) == 3
+    assert "has no column 'survived'" in capsys.readouterr().err
+    for lost in ("passenger", "family", "age"):
+        frame.drop(columns=[lost]).to_csv(tmp_path / "b.csv", index=False)
+        assert main(["predict", str(model), str(tmp_path / "b.csv")]) == 3
+        assert lost in capsys.readouterr().err
+
+
+def test_a_model_that_is_missing_or_damaged_is_4(titanic, model, tmp_path, capsys):
+    test = str(titanic / "test.csv")
+    assert main(["predict", str(tmp_path / "none.axw"), test]) == 4
+    assert len(capsys.readouterr().err.splitlines()) <= 3
+    damaged = tmp_path / "damaged.axw"
+    damaged.mkdir()
+    for file in model.iterdir():
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        (damaged / file.name).write_bytes(data)
+    assert main(["predict", str(damaged), test]) == 4
+
+
+def test_a_number_is_predicted_and_measured(titanic, tmp_path, capsys):
+    folder = str(tmp_path / "age.axw")
+    words = [
+        "fit",
+        "table",
+        str(titanic / "train.csv"),
+        "--target",
+        "age",
+        "--drop",
+        "name,family",
+        "--attention",
+        "none",
+    ]
+    assert main([*words, "--save", folder]) == 0
+    assert "rows have no age and are left out" in capsys.readouterr().err
+    assert main(["predict", folder, str(titanic / "test.csv")]) == 0
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0] == ["row", "prediction"] and [row[0] for row in rows[1:]] == [str(i) for i in range(1, 101)]
+    assert main(["evaluate", folder, str(titanic / "test.csv"), "--fail-under", "rmse=100"]) == 0
+
+
+def test_a_rung_by_its_name(titanic, tmp_path, capsys):
+    words = ["fit", "table", str(titanic / "train.csv"), "--target", "survived", "--drop", "name,family"]
+    assert main([*words, "--rung", "X W", "--save", str(tmp_path / "a")]) == 0
+    assert main([*words, "--rung", "X V", "--save", str(tmp_path / "b")]) == 2
+    assert "There is no rung 'X V'.\n--rung\nAllowed: " in capsys.readouterr().err
+    assert main([*words, "--rung", "constant", "--save", str(tmp_path / "b")]) == 2
+    assert "The rung 'constant' cannot be saved." in capsys.readouterr().err
+    assert main([*words, "--rung", "X W", "--rank", "2", "--save", str(tmp_path / "b")]) == 2
+    assert "--rung names a whole model, and --rank a part of one." in capsys.readouterr().err
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.slow
+def test_an_attending_model_from_fit_to_explanation(titanic, tmp_path, capsys):
+    folder = str(tmp_path / "attention.axw")
+    words = [
+        "fit",
+        "table",
+        str(titanic / "train.csv"),
+        "--target",
+        "survived",
+        "--drop",
+        "name,family",
+        "--heads",
+        "1",
+    ]
+    assert main([*words, "--save", folder]) == 0
+    assert main(["explain", folder, str(titanic / "test.csv"), "--row", "2"]) == 0
+    assert "row 2: survived = yes" in capsys.readouterr().out

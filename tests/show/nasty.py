@@ -1,0 +1,28 @@
+"""Names as somebody hostile, or merely unlucky, writes them."""
+
+NASTY = [
+    "<script>window.__xss=1</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'><svg onload=alert(1)>",
+    "</title><script>alert(1)</script>",
+    "</style><style>*{display:none}</style>",
+    "</svg></td></table><b>",
+    "javascript:alert(1)",
+    "&lt;b&gt;&amp;amp;",
+    "]]><!--",
+    "--><script>",
+    "{{7*7}} ${7*7} `7*7`",
+    "__proto__",
+    "constructor",
+    "\u202egnp.exe\u202c",
+    "\u2066\u2067\u2069\u200f\u061c",
+    "a\u200bb\ufeffc\u2060d",
+    "line\u2028break\u2029end\n\r\t",
+    "\x00\x1b[31mred\x1b]8;;http://x\x07\x9b",
+    "\ud800 alone \udfff",
+    "Z\u0351\u0352\u0353\u0354\u0355\u0356\u0357\u0358\u0359algo",
+    " ",
+    "",
+    "x" * 5000,
+    "\u05e9\u05dc\u05d5\u05dd \u0633\u0644\u0627\u0645 \U0001f468\u200d\U0001f469\u200d\U0001f467",
+]
