@@ -5,7 +5,8 @@
 
 Every table has `--rows` rows in households of `--size`, `--columns` columns that tell something of the class by themselves, and
 a class that is drawn from its log-odds. In a noise table the households are drawn at random. In a planted table all rows of a
-household share one more term of the log-odds, of standard deviation `--effect`, which no column tells.
+household share one more term of the log-odds, of standard deviation `--effect`, which no column tells: with 2.0, two rows of a
+household are of the same class in 67 of 100 cases.
 
 Wanted: of the noise tables, at most 5 % are said to have a relation that pays; of the planted ones, at least 90 %.
 Exit code 7 where either is missed.
@@ -84,10 +85,10 @@ def line(title: str, paid: int, tables: int, wanted: str, seconds: float) -> str
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tables", type=int, default=200)
-    parser.add_argument("--rows", type=int, default=500)
+    parser.add_argument("--rows", type=int, default=600)
     parser.add_argument("--columns", type=int, default=5)
     parser.add_argument("--size", type=int, default=4)
-    parser.add_argument("--effect", type=float, default=1.5)
+    parser.add_argument("--effect", type=float, default=2.0)
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--rungs", choices=("cheap", "all"), default="cheap")

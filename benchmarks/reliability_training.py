@@ -4,8 +4,8 @@
     python -m benchmarks.reliability_training --kills 100 --signals TERM,INT    what Ctrl-C and `kill` do
     python -m benchmarks.reliability_training --kills 20 --exec                 each process with a Python of its own
 
-Exact means: SHA-256 of the final weights, and the history without its time field, equal those of the undisturbed run. It exits with
-code 1 where one run was not exact, or lost more than the steps since its last checkpoint.
+Exact means: SHA-256 of the final weights, and the history without its time field, equal those of the undisturbed run. It exits
+with code 1 where one run was not exact, or lost more than the steps since its last checkpoint.
 
 PyTorch is imported once; each process is a fork of that, made before any tensor exists (a fork after PyTorch has started threads
 may hang). So a kill costs a fraction of a second, and a thousand of them are affordable.
@@ -31,13 +31,15 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch._dynamo  # noqa: F401  the optimizers import it when they are first made: once is enough
+from tests.learning.tiny import Net, batches, digest, evaluate, history, loss, settings, start_or_resume
 
 from axw.learning import OptimizerSettings, ScheduleSettings, Stopped, Trainer, TrainSettings
-from tests.learning.tiny import Net, batches, digest, evaluate, history, loss, settings, start_or_resume
 
 TASKS: dict[str, TrainSettings] = {
     "adam, dropout, moving average": settings(steps=60, ema=0.9, log_every=1, checkpoint_every=2),
-    "bf16, accumulation, mean of evaluations": settings(steps=40, precision="bf16", accumulate=2, average=3, checkpoint_every=2),
+    "bf16, accumulation, mean of evaluations": settings(
+        steps=40, precision="bf16", accumulate=2, average=3, checkpoint_every=2
+    ),
     "sgd, Luong's halving, epochs": settings(
         steps=None,
         epochs=8,
@@ -90,7 +92,15 @@ def train_to_the_end(folder: Path, task: str, counter: Counter | None) -> None:
 def start_process(folder: Path, task: str, counter: Counter, own_python: bool) -> int:
     """The process number of a child that trains."""
     if own_python:
-        command = [sys.executable, "-m", "benchmarks.reliability_training", "--child", str(folder), "--task", task]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.reliability_training",
+            "--child",
+            str(folder),
+            "--task",
+            task,
+        ]
         return subprocess.Popen(command, stderr=subprocess.DEVNULL).pid
     child = os.fork()
     if child:
@@ -108,7 +118,13 @@ def start_process(folder: Path, task: str, counter: Counter, own_python: bool) -
 
 
 def finish_one(
-    folder: Path, task: str, kinds: list[int], seconds: float, dice: random.Random, most: int, own_python: bool
+    folder: Path,
+    task: str,
+    kinds: list[int],
+    seconds: float,
+    dice: random.Random,
+    most: int,
+    own_python: bool,
 ) -> tuple[object, Figures]:
     """One run, killed again and again at times between 0 and `seconds`, until it has ended or `most` kills are used up."""
     found, counter = Figures(runs=1), Counter()
@@ -143,7 +159,9 @@ def measure(kills: int, kinds: list[int], seed: int, own_python: bool) -> Figure
         undisturbed = {}
         for number, task in enumerate(TASKS):
             began = time.perf_counter()
-            result, _ = finish_one(Path(place, f"undisturbed{number}", "run"), task, kinds, 0.0, dice, 0, own_python)
+            result, _ = finish_one(
+                Path(place, f"undisturbed{number}", "run"), task, kinds, 0.0, dice, 0, own_python
+            )
             undisturbed[task] = (result, time.perf_counter() - began)
         while total.kills < kills:
             task = list(TASKS)[total.runs % len(TASKS)]
@@ -184,7 +202,9 @@ def main() -> int:
         "runs": found.runs,
         "exact": found.exact,
         "lost_more_than_one_interval": found.lost_too_much,
-        "seconds_to_stop_95th_percent": round(statistics.quantiles([*found.seconds_to_stop, 0.0], n=20)[-1], 3),
+        "seconds_to_stop_95th_percent": round(
+            statistics.quantiles([*found.seconds_to_stop, 0.0], n=20)[-1], 3
+        ),
         "signals": asked.signals,
         "seconds": round(seconds, 1),
     }

@@ -12,6 +12,7 @@ from sklearn.model_selection import KFold, cross_val_score
 
 from axw.errors import DataError, UsageError
 from axw.ladders import AsOf, KnownNeighbours, NewGroups, Rung, ladder
+from axw.relations import Edges
 from tests.ladders.made_up import SAME, Broken, Household, rungs, table
 
 CV = (KnownNeighbours(5), NewGroups(5))
@@ -192,5 +193,20 @@ def test_messages():
     ):
         with pytest.raises(DataError, match=text):
             ladder(X, target, cv=[KnownNeighbours(3)], rungs=steps)
+    calls = Edges(pd.DataFrame({"from": [1], "to": [2]}), "from", "to")
+    for cv in (KnownNeighbours(3), NewGroups(3)):
+        with pytest.raises(DataError, match="names rows, but the rows of X are only numbered by their place"):
+            ladder(X.reset_index(drop=True), y.to_numpy(), relations=[calls], cv=[cv], rungs=steps)
     with pytest.raises(DataError, match="2 targets are not finite"):
         ladder(X, [np.inf, -np.inf, *range(38)], cv=[KnownNeighbours(3)], rungs=[Rung("r", "", Ridge())])
+
+
+@pytest.mark.slow
+def test_noise_is_seldom_said_to_pay():
+    """At most 5 % wanted; the stand-ins are fitted fast enough to count."""
+    wrong = 0
+    for seed in range(100):
+        X, y = table(60, effect=0.0, seed=seed)
+        found = ladder(X, y, relations=[SAME], cv=[KnownNeighbours(10, seed=seed)], rungs=rungs())
+        wrong += bool(found.pays["known_neighbours"])
+    assert wrong <= 5

@@ -53,6 +53,7 @@ def plain(group: Processes, folder: Path) -> None:
 
 def stopped_and_resumed(group: Processes, folder: Path) -> None:
     """A signal that only the second process gets stops both; then the run goes on."""
+
     def disturbed(model, batch):
         if group.rank == 1 and trainer.progress.step == 24:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -96,15 +97,15 @@ def not_finite(group: Processes, folder: Path) -> None:
 
 def sharded(group: Processes, folder: Path) -> None:
     """FSDP2: the same numbers, resumed in the middle from a checkpoint that a plain process could read."""
-    for stop in (True, False):
+
+    def to_the_end_or(stop: int) -> nn.Module:
         model = nn.Sequential()
-        inner = Plain(seed=1)
-        model.add_module("net", inner)
-        shard(model, [inner.first])
+        model.add_module("net", Plain(seed=1))
+        shard(model, [model.net.first])
         run = start_or_resume(folder / "run", CHOSEN) if group.rank == 0 else None
 
-        def measure(model, batch, stop=stop):
-            if stop and trainer.progress.step == 33:
+        def measure(model, batch):
+            if trainer.progress.step == stop:
                 raise KeyboardInterrupt
             return loss(model, batch)
 
@@ -112,9 +113,13 @@ def sharded(group: Processes, folder: Path) -> None:
         try:
             trainer.fit(batches, evaluate, run=run)
         except KeyboardInterrupt:
-            pass
+            assert trainer.progress.step == 33
         if run is not None:
             run.close()
+        return model
+
+    to_the_end_or(33)
+    model = to_the_end_or(-1)
     weights = {name.removeprefix("net."): p.full_tensor() for name, p in model.named_parameters()}
     if group.rank == 0:
         write_bytes(folder / "weights", tensors_to_bytes(weights))
@@ -140,6 +145,6 @@ if __name__ == "__main__":
         two_processes()
     torch.set_num_threads(1)
     with processes("gloo") as group:
-        {"plain": plain, "stopped": stopped_and_resumed, "not_finite": not_finite, "sharded": sharded}[sys.argv[1]](
-            group, Path(sys.argv[2])
-        )
+        {"plain": plain, "stopped": stopped_and_resumed, "not_finite": not_finite, "sharded": sharded}[
+            sys.argv[1]
+        ](group, Path(sys.argv[2]))

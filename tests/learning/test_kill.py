@@ -1,7 +1,6 @@
 """`kill -9` at a random time, resume, until the run ends: the numbers are those of a run that nobody disturbed."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,8 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 def measure(*arguments: str) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.reliability_training", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
     return json.loads(done.stdout)
 

@@ -14,12 +14,26 @@ from axw.learning import (
     Run,
     ScheduleSettings,
     Trainer,
+    TrainSettings,
     fingerprint_of_bytes,
     fingerprint_of_files,
+    from_dict,
     read_run,
 )
 from axw.storage import Disk
-from tests.learning.tiny import DATA, Batch, Net, batches, digest, evaluate, history, loss, settings, start_or_resume, train
+from tests.learning.tiny import (
+    DATA,
+    Batch,
+    Net,
+    batches,
+    digest,
+    evaluate,
+    history,
+    loss,
+    settings,
+    start_or_resume,
+    train,
+)
 
 FEATURES = {
     "plain": {},
@@ -101,26 +115,34 @@ def test_resume_is_exact_with_rewind(fast_path):
     """The data of one epoch are broken for a rate that is too high, so the rewind happens again in the same way."""
     chosen = settings(on_nan="rewind", log_every=1)
 
-    def measure(model, batch, trainer):
-        if trainer.progress.step == 10 and trainer.rate() > 0.009:
-            return loss(model, Batch(batch.X * float("nan"), batch.y))
-        return loss(model, batch)
+    def one_process(folder, steps):
+        """The final weights and the progress; None where it crashed."""
+        counted, model = loss if steps is None else crash_after(steps, 1), Net()
+
+        def measure(model, batch):
+            counted(model, batch)
+            broken = trainer.progress.step == 10 and trainer.rate() > 0.009
+            return loss(model, Batch(batch.X * float("nan"), batch.y) if broken else batch)
+
+        with start_or_resume(folder, chosen) as run:
+            trainer = Trainer(model, measure, chosen)
+            try:
+                return (
+                    digest(model.state_dict())
+                    if trainer.fit(batches, evaluate, run=run).rewinds == 1
+                    else "no rewind"
+                )
+            except Crash:
+                return None
 
     found = []
     for crashes in ([], [9, 3, 5]):
         folder = fast_path / str(len(crashes))
-        for steps in [*crashes, None]:
-            model = Net()
-            with start_or_resume(folder, chosen) as run:
-                counted = loss if steps is None else crash_after(steps, 1)
-                trainer = Trainer(model, lambda m, b: (counted(m, b), measure(m, b, trainer))[1], chosen)
-                try:
-                    progress = trainer.fit(batches, evaluate, run=run)
-                except Crash:
-                    continue
-        found.append((digest(model.state_dict()), history(folder), progress.rewinds))
-    assert found[0] == found[1]
-    assert found[0][2] == 1 and {"step": 8, "split": "train", "name": "rewinds", "value": 1.0} in found[0][1]
+        ends = [one_process(folder, steps) for steps in [*crashes, None]]
+        assert ends[:-1] == [None] * len(crashes)
+        found.append((ends[-1], history(folder)))
+    assert found[0] == found[1] and found[0][0] != "no rewind"
+    assert {"step": 8, "split": "train", "name": "rewinds", "value": 1.0} in found[0][1]
 
 
 def test_fifty_resumes_are_exact_and_leave_no_files_behind(fast_path):
@@ -176,7 +198,9 @@ def test_resume_refuses_what_differs_and_says_which(fast_path, monkeypatch):
     with pytest.raises(ModelError, match="data was 'made data 1', is 'other'") as error:
         resume_with(fast_path, data="other", **same)
     assert error.value.exit_code == 4
-    with pytest.raises(ModelError, match=r"settings.schedule.rate was 0.02, is 0.5; settings.steps was 30, is 31"):
+    with pytest.raises(
+        ModelError, match=r"settings.schedule.rate was 0.02, is 0.5; settings.steps was 30, is 31"
+    ):
         resume_with(fast_path, settings(steps=31, schedule=ScheduleSettings(rate=0.5, warmup=5)), **same)
     with pytest.raises(ModelError, match=r"config.model.d was 8, is 9"):
         resume_with(fast_path, config={"model": {"d": 9}})
@@ -185,7 +209,9 @@ def test_resume_refuses_what_differs_and_says_which(fast_path, monkeypatch):
     resume_with(fast_path, settings(threads=None), **same)
     monkeypatch.setattr(runs.torch, "__version__", "2.99.0")
     monkeypatch.setattr(runs, "__version__", "99")
-    with pytest.raises(ModelError, match=rf"version.axw was .* is '99'; version.torch was '2\..*', is '2.99.0'"):
+    with pytest.raises(
+        ModelError, match=r"version.axw was .* is '99'; version.torch was '2\..*', is '2.99.0'"
+    ):
         resume_with(fast_path, **same)
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ModelError, match=r"version.axw .*machine.processes was 1, is 3"):
@@ -193,8 +219,20 @@ def test_resume_refuses_what_differs_and_says_which(fast_path, monkeypatch):
     with pytest.raises(ModelError, match=r"exactly as it was: machine.processes was 1, is 3"):
         resume_with(fast_path, accept=["version"], **same)
     resume_with(fast_path, accept=["version", "machine"], **same)
-    with pytest.raises(UsageError, match=r"Unknown difference 'versions'. Allowed: .*Did you mean 'version'\?"):
+    with pytest.raises(
+        UsageError, match=r"Unknown difference 'versions'. Allowed: .*Did you mean 'version'\?"
+    ):
         resume_with(fast_path, accept=["versions"], **same)
+
+
+def test_the_settings_in_the_run_folder_are_enough_to_go_on(fast_path):
+    chosen = settings(ema=0.9, threads=None)
+    want = train(fast_path / "undisturbed", chosen)
+    with start_or_resume(fast_path / "run", chosen) as run, pytest.raises(Crash):
+        Trainer(Net(), crash_after(9, 1), chosen).fit(batches, evaluate, run=run)
+    found = read_run(fast_path / "run")
+    assert found["data"] == DATA and found["version"]["torch"] == torch.__version__
+    assert train(fast_path / "run", from_dict(TrainSettings, found["settings"])) == want
 
 
 def test_what_was_accepted_is_written_down(fast_path):
@@ -208,7 +246,7 @@ def test_what_was_accepted_is_written_down(fast_path):
 
 
 def test_threads_that_nobody_asked_for_are_those_of_the_first_start(fast_path):
-    chosen, seen = settings(threads=None), []
+    chosen, seen = settings(threads=None, steps=10), []
 
     def measure(model):
         seen.append(torch.get_num_threads())
@@ -261,7 +299,10 @@ def test_another_model_is_refused(fast_path):
         Trainer(Net(), crash_after(5, 1), settings()).fit(batches, run=run)
     model = Net()
     model.last = torch.nn.Linear(7, 4)
-    with start_or_resume(fast_path, settings()) as run, pytest.raises(ModelError, match="different tensors: last.bias, last.weight"):
+    with (
+        start_or_resume(fast_path, settings()) as run,
+        pytest.raises(ModelError, match="different tensors: last.bias, last.weight"),
+    ):
         Trainer(model, loss, settings()).fit(batches, run=run)
 
 
@@ -313,6 +354,31 @@ def test_a_disk_that_fails_is_noticed_before_the_work(fast_path):
     assert error.value.exit_code == 6 and steps == []
 
 
+def test_the_history_is_on_the_disk_before_the_checkpoint_that_counts_on_it(fast_path):
+    class Watched(Disk):
+        paths, safe, renamed = {}, {}, []
+
+        def open_append(self, path):
+            number = super().open_append(path)
+            self.paths[number] = path.name
+            return number
+
+        def fsync(self, number):
+            super().fsync(number)
+            self.safe[self.paths.get(number)] = self.size(number)
+
+        def rename(self, old, new):
+            if new.name.startswith("step_"):
+                size = (fast_path / "history.jsonl").stat().st_size
+                self.renamed.append(size == self.safe["history.jsonl"])
+            super().rename(old, new)
+
+    disk = Watched()
+    with Run.start(fast_path, settings(log_every=1), data=DATA, disk=disk) as run:
+        Trainer(Net(), loss, settings(log_every=1)).fit(batches, evaluate, run=run)
+    assert len(disk.renamed) == 9 and all(disk.renamed)
+
+
 def test_the_batch_sequence_is_entered_and_not_read_through(fast_path):
     class Lazy(list):
         def __init__(self, epoch):
@@ -341,6 +407,10 @@ def test_fingerprints(fast_path):
     a.write_bytes(b"1\n" * 9)
     b.write_bytes(b"2")
     (fast_path / "link").symlink_to(a)
-    assert fingerprint_of_files([a, b]) == fingerprint_of_files([fast_path / "link", b]) != fingerprint_of_files([b, a])
+    assert (
+        fingerprint_of_files([a, b])
+        == fingerprint_of_files([fast_path / "link", b])
+        != fingerprint_of_files([b, a])
+    )
     with pytest.raises(ResourceError, match="Could not read the data"):
         fingerprint_of_files([fast_path / "none"])

@@ -34,19 +34,33 @@ def test_there_and_back_through_json():
 def test_changes_by_name():
     settings = with_settings(
         TrainSettings(steps=7),
-        ["schedule.rate=1e-3", "schedule.name=cosine", "ema=0.99", "steps=none", "epochs = 3", "optimizer.clip=none"],
+        [
+            "schedule.rate=1e-3",
+            "schedule.name=cosine",
+            "ema=0.99",
+            "steps=none",
+            "epochs = 3",
+            "optimizer.clip=none",
+        ],
     )
     assert settings.schedule == ScheduleSettings(rate=1e-3, name="cosine")
     assert (settings.ema, settings.steps, settings.epochs, settings.optimizer.clip) == (0.99, None, 3, None)
-    outer = with_settings(Outer(name="a"), ["tied=false", "shares=0.2,0.8", "layers=1,2,3", "inner.kind=swiglu", "name=b=c"])
-    assert outer == Outer(name="b=c", tied=False, shares=(0.2, 0.8), layers=(1, 2, 3), inner=Inner(kind="swiglu"))
+    outer = with_settings(
+        Outer(name="a"), ["tied=false", "shares=0.2,0.8", "layers=1,2,3", "inner.kind=swiglu", "name=b=c"]
+    )
+    assert outer == Outer(
+        name="b=c", tied=False, shares=(0.2, 0.8), layers=(1, 2, 3), inner=Inner(kind="swiglu")
+    )
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ("schedule.rat=1", r"Unknown setting 'schedule.rat'. Allowed: .*Did you mean 'rate'\?"),
-        ("shedule.rate=1", r"Unknown setting 'shedule.rate'. Allowed: optimizer, schedule. Did you mean 'schedule'\?"),
+        (
+            "shedule.rate=1",
+            r"Unknown setting 'shedule.rate'. Allowed: optimizer, schedule. Did you mean 'schedule'\?",
+        ),
         ("schedule=1", "Unknown setting 'schedule'"),
         ("steps.rate=1", "Unknown setting 'steps.rate'"),
         ("steps", "'steps' is not a change"),
@@ -66,7 +80,12 @@ def test_a_wrong_change_says_what_is_allowed(change, message):
 def test_all_that_is_wrong_is_said_at_once():
     with pytest.raises(UsageError) as error:
         from_dict(TrainSettings, {"stepps": 3, "seed": "x", "schedule": {"rat": 1}, "optimizer": 4})
-    for text in ("'stepps'", "seed is 'x'", "'schedule.rat'", "optimizer is 4; allowed: a mapping of settings"):
+    for text in (
+        "'stepps'",
+        "seed is 'x'",
+        "'schedule.rat'",
+        "optimizer is 4; allowed: a mapping of settings",
+    ):
         assert text in str(error.value)
 
 
@@ -85,7 +104,9 @@ def test_values_from_a_file_must_be_of_the_kind():
 
 
 def test_a_budget_must_be_set_and_one_average_at_most():
-    with pytest.raises(UsageError, match="No budget is set; allowed: at least one of steps, epochs, tokens, minutes"):
+    with pytest.raises(
+        UsageError, match="No budget is set; allowed: at least one of steps, epochs, tokens, minutes"
+    ):
         TrainSettings()
     with pytest.raises(UsageError, match=r"ema is 0.9 and average 3; allowed: one of the two"):
         TrainSettings(steps=1, ema=0.9, average=3)

@@ -41,7 +41,11 @@ def test_micro_batches_of_any_sizes_equal_one_batch(cuts):
     found = []
     for sizes in ((61,), cuts):
         model = Plain(dtype=torch.float64)
-        trainer = Trainer(model, loss, settings())
+        # Plain SGD: Adam and clipping would forgive a gradient of the wrong size.
+        rate = ScheduleSettings(name="constant", rate=0.5, warmup=0)
+        trainer = Trainer(
+            model, loss, settings(optimizer=OptimizerSettings(name="sgd", clip=None), schedule=rate)
+        )
         parts = [Batch(*pair) for pair in zip(rows.X.double().split(sizes), rows.y.split(sizes), strict=True)]
         measured = [trainer.step(parts) for _ in range(5)]
         found.append((model, measured))
@@ -64,7 +68,7 @@ def test_the_callers_generator_mode_and_threads_are_left_alone():
     want = torch.rand(2)
     torch.manual_seed(4)
     threads = torch.get_num_threads()
-    Trainer(model, loss, settings(threads=threads + 1)).fit(batches, evaluate)
+    Trainer(model, loss, settings(threads=threads + 1, steps=2)).fit(batches, evaluate)
     assert torch.equal(torch.rand(2), want)
     assert torch.get_num_threads() == threads
     assert not torch.are_deterministic_algorithms_enabled()
@@ -107,16 +111,21 @@ def test_early_stopping_keeps_the_best_weights():
         model = Net()
         train = settings(evaluate_every=2, patience=3, watch="error", keep=keep)
         progress = Trainer(model, loss, train).fit(batches, measure)
-        assert (progress.finished, progress.step, progress.best, progress.best_step) == ("patience", 12, 1.0, 6)
+        assert (progress.finished, progress.step, progress.best, progress.best_step) == (
+            "patience",
+            12,
+            1.0,
+            6,
+        )
         assert digest(model.state_dict()) == seen[index]
         assert not model.training
 
 
 def test_higher_may_be_better():
     made = iter([0.1, 0.4, 0.3, 0.2])
-    progress = Trainer(Net(), loss, settings(evaluate_every=2, patience=2, watch="bleu", better="higher")).fit(
-        batches, lambda model: {"bleu": next(made)}
-    )
+    progress = Trainer(
+        Net(), loss, settings(evaluate_every=2, patience=2, watch="bleu", better="higher")
+    ).fit(batches, lambda model: {"bleu": next(made)})
     assert (progress.best, progress.best_step, progress.step) == (0.4, 4, 8)
 
 
@@ -127,7 +136,9 @@ def test_evaluation_is_at_each_epochs_end_and_at_the_end():
 
 
 def test_evaluation_must_give_the_watched_measure_as_a_finite_number():
-    with pytest.raises(UsageError, match=r"The measure to watch is 'los'. Allowed: accuracy, loss. Did you mean 'loss'\?"):
+    with pytest.raises(
+        UsageError, match=r"The measure to watch is 'los'. Allowed: accuracy, loss. Did you mean 'loss'\?"
+    ):
         Trainer(Net(), loss, settings(watch="los")).fit(batches, evaluate)
     with pytest.raises(NotFiniteError, match="The measure 'loss' is nan at step 7"):
         Trainer(Net(), loss, settings()).fit(batches, lambda model: {"loss": float("nan")})
@@ -172,7 +183,9 @@ def test_final_weights_are_the_mean_of_the_last_evaluations():
     got = torch.cat([p.detach().reshape(-1) for p in model.parameters()])
     kept = torch.cat([v.reshape(-1) for _, v in trainer.state.parameters.named([want])])
     order = [n for n, _ in trainer.state.parameters.named([want])]
-    assert torch.equal(torch.cat([dict(model.named_parameters())[n].detach().reshape(-1) for n in order]), kept)
+    assert torch.equal(
+        torch.cat([dict(model.named_parameters())[n].detach().reshape(-1) for n in order]), kept
+    )
     assert len(seen) == 3 and got.isfinite().all()
 
 
@@ -224,7 +237,8 @@ def test_the_batch_itself_or_a_gradient_may_be_where_it_began():
 
 def test_a_rate_that_is_far_too_high_ends_with_exit_code_5():
     train = settings(
-        optimizer=OptimizerSettings(name="sgd", clip=None), schedule=ScheduleSettings(name="constant", rate=1e38, warmup=0)
+        optimizer=OptimizerSettings(name="sgd", clip=None),
+        schedule=ScheduleSettings(name="constant", rate=1e38, warmup=0),
     )
     with pytest.raises(NotFiniteError):
         Trainer(Plain(), loss, train).fit(batches)
@@ -232,7 +246,9 @@ def test_a_rate_that_is_far_too_high_ends_with_exit_code_5():
 
 def test_rewind_goes_back_and_halves_the_rate():
     listener = Listener()
-    progress = Trainer(Net(), broken(11, 12), settings(on_nan="rewind", log_every=1), hooks=[listener]).fit(batches)
+    progress = Trainer(Net(), broken(11, 12), settings(on_nan="rewind", log_every=1), hooks=[listener]).fit(
+        batches
+    )
     assert (progress.finished, progress.step, progress.rewinds) == ("steps", 30, 1)
     assert "not finite after step 10: back to step 8, half the rate" in listener.notes
     assert [(r.step, r.value) for r in listener.records if r.name == "rewinds"] == [(8, 1.0)]
@@ -252,7 +268,9 @@ def test_rewind_gives_up_after_three():
 
 def test_memory_that_is_too_small_says_what_to_do():
     def hungry(model, batch):
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] . DefaultCPUAllocator: can't allocate memory: 8 bytes")
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:1] . DefaultCPUAllocator: can't allocate memory: 8 bytes"
+        )
 
     with pytest.raises(ResourceError, match="The memory is too small for batch 1 of step 1") as error:
         Trainer(Plain(), hungry, settings()).fit(batches)
@@ -353,7 +371,13 @@ def test_tensorboard_is_optional(monkeypatch, tmp_path):
 
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", types.SimpleNamespace(SummaryWriter=Writer))
     Trainer(Net(), loss, settings(steps=3), hooks=[TensorBoard(tmp_path)]).fit(batches)
-    assert Writer.said == [str(tmp_path), ("train/loss", 3), ("train/rate", 3), ("train/gradient_norm", 3), "close"]
+    assert Writer.said == [
+        str(tmp_path),
+        ("train/loss", 3),
+        ("train/rate", 3),
+        ("train/gradient_norm", 3),
+        "close",
+    ]
 
 
 def test_batches_may_be_any_nest_of_tensors():

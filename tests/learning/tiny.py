@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from axw.learning import Measured, OptimizerSettings, Run, ScheduleSettings, Trainer, TrainSettings, cross_entropy
+from axw.learning import (
+    Measured,
+    OptimizerSettings,
+    Run,
+    ScheduleSettings,
+    Trainer,
+    TrainSettings,
+    cross_entropy,
+)
 from axw.learning.randomness import generator, permutation
 
 ROWS, WIDTH, HIDDEN, CLASSES = 61, 5, 7, 3
@@ -74,7 +82,10 @@ def loss(model: nn.Module, batch: Batch) -> Measured:
 
 def evaluate(model: nn.Module) -> dict[str, float]:
     rows = made_rows()
-    return {"loss": loss(model, rows).mean, "accuracy": float((model(rows.X).argmax(1) == rows.y).double().mean())}
+    return {
+        "loss": loss(model, rows).mean,
+        "accuracy": float((model(rows.X).argmax(1) == rows.y).double().mean()),
+    }
 
 
 def settings(**changes: Any) -> TrainSettings:

@@ -333,3 +333,30 @@ def test_near_measures_in_standard_deviations_of_the_memory():
 
 def test_every_relation_is_one():
     assert all(isinstance(relation, Relation) for relation, _ in every_kind(3, 1))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[None, None], [np.nan, 1.0], pd.Series([1, None], dtype="Int64"), pd.Series([True, False]), [np.inf, 1.0]],
+)
+def test_near_takes_numbers_of_any_make_and_leaves_out_what_is_not_known(values):
+    table = people([0, 1], x=values)
+    known = np.isfinite(pd.Series(values).astype("Float64").to_numpy(dtype=float, na_value=np.nan))
+    expected = [1, 1] if known.all() else [0, 0]
+    np.testing.assert_array_equal(Near("x", k=1).given(table, table).count(), expected)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_one_new_row_whose_keys_are_all_missing(missing):
+    memory = people(["a", "b"], t=["x", "x"], s=["b", None])
+    asking = people(["n"], t=[missing], s=[missing])
+    for relation in (SameValue("t"), Ref("s")):
+        assert relation.given(asking, memory).count()[0] == 0
+
+
+@pytest.mark.parametrize("relation", EACH[:4], ids=str)
+def test_the_index_of_the_table_plays_no_part(relation):
+    table = rows(13, 2)
+    shuffled = Rows(table.ids, table.columns.set_index(pd.Index([5] * 13)))
+    plain, other = (relation.given(it, it).csr().toarray() for it in (table, shuffled))
+    np.testing.assert_array_equal(plain, other)

@@ -31,10 +31,9 @@ def normalize(
     lowest = torch.finfo(scores.dtype).min
     if mask is not None:
         scores = scores.masked_fill(~mask, lowest)
-    if how == "softmax":
-        A = torch.softmax(scores, -1)
-    else:
-        A = _softmax_or_nothing(scores)
+    if how == "softmax-or-nothing":
+        return _softmax_or_nothing(scores)
+    A = torch.softmax(scores, -1)
     return A if mask is None else A.masked_fill(~mask, 0.0)
 
 

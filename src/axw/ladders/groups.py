@@ -22,6 +22,7 @@ def rows_of(frame: pd.DataFrame, relations: Sequence[Relation], id: str | None) 
     for name in [*keys, *([] if id is None else [id])]:
         if name not in frame.columns:
             raise DataError(f"There is no column {name!r}.", "X", did_you_mean(str(name), map(str, frame.columns)))
+    check_named(frame, relations, id)
     ids = frame.index if id is None else pd.Index(frame[id])
     if not ids.is_unique:
         raise DataError(
@@ -30,6 +31,19 @@ def rows_of(frame: pd.DataFrame, relations: Sequence[Relation], id: str | None) 
             "Give each row a name of its own: reset_index(), or id='column'.",
         )
     return Rows(ids.to_numpy(dtype=object), frame[keys])
+
+
+def check_named(frame: pd.DataFrame, relations: Sequence[Relation], id: str | None) -> None:
+    """Relations that name rows need rows that have names. A place in a table is not one, and once a fold has been taken nobody
+    can tell any more that it was a place: so the whole table is looked at."""
+    by_id = [relation.name for relation in relations if relation.by_id]
+    places = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None and frame.index.start == 0
+    if by_id and id is None and places:
+        raise DataError(
+            f"The relation {by_id[0]!r} names rows, but the rows of X are only numbered by their place.",
+            "X",
+            "Set the index to the row ids, df.set_index('customer_id'), or say id='customer_id'.",
+        )
 
 
 def given_groups(groups: Any, rows: int) -> np.ndarray:

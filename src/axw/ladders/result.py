@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from axw.ladders.metrics import PRIMARY
+from axw.measures import PRIMARY
 from axw.ladders.rungs import Rung
 from axw.ladders.statistics import Interval, corrected_interval
 from axw.ladders.verdict import Answer, Answers, Choice, Comparison, Question, choose, compare, relation_pays, sentence

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
-from threadpoolctl import threadpool_limits
+from sklearn.base import is_classifier, is_regressor
 
 from axw.data import as_frame
 from axw.data.leaks import is_classes
-from axw.errors import AxwError, DataError, DataWarning, UsageError
-from axw.ladders.groups import Fold
-from axw.ladders.metrics import PRIMARY, calibration_error, classification_metrics, clipped, regression_metrics
+from axw.errors import DataError, DataWarning, UsageError
+from axw.ladders.fitting import Fit, Target, answer_of, in_any_order
+from axw.ladders.groups import Fold, check_named
+from axw.measures import PRIMARY
 from axw.ladders.result import Ladder, build
 from axw.ladders.rungs import Rung, table_rungs
 from axw.ladders.splitters import KnownNeighbours, NewGroups
@@ -29,8 +25,6 @@ from axw.relations import Relation
 
 QUESTIONS = (KnownNeighbours(10), NewGroups(10))
 LEVEL = 0.95
-# A key column is a feature as well while it has at most so many values; the estimators have the same rule.
-MOST_KEY_LEVELS = 20
 
 
 def ladder(
@@ -62,6 +56,7 @@ def ladder(
     if not isinstance(jobs, int) or jobs < 1:
         raise UsageError(f"jobs is {jobs!r}; allowed: a whole number of at least 1.", "jobs")
     frame = as_frame(X)
+    check_named(frame, relations, id)
     task = _task(y, rungs)
     target = _target(y, task, len(frame))
     rungs = _checked(table_rungs(task, relations, seed, id) if rungs is None else rungs)
@@ -69,15 +64,15 @@ def ladder(
     work = [(q, r, f) for q in range(len(questions)) for r in range(len(rungs)) for f in range(len(folds[q]))]
     frames = [_seen(frame, rung, relations, id) for rung in rungs]
     calls = ((rungs[r].estimator, frames[r], target, folds[q][f]) for q, r, f in work)
-    fits: dict[tuple[int, int, int], _Fit] = {}
-    for number, fit in _in_any_order(calls, jobs):
+    fits: dict[tuple[int, int, int], Fit] = {}
+    for number, fit in in_any_order(calls, jobs):
         fits[work[number]] = fit
         if progress is not None:
             q, r, _ = work[number]
             progress(len(fits), len(work), f"{rungs[r].name}: {questions[q].title}")
     answers = {
         question.name: {
-            rung.name: _answer([fits[q, r, f] for f in range(len(folds[q]))], [test for _, test in folds[q]], target)
+            rung.name: answer_of([fits[q, r, f] for f in range(len(folds[q]))], [test for _, test in folds[q]], target)
             for r, rung in enumerate(rungs)
         }
         for q, question in enumerate(questions)
@@ -86,23 +81,6 @@ def ladder(
         _check_any(question, answers[question.name])
     settings = {"cv": [q.splitter for q in questions], "seed": seed, "level": LEVEL, "primary": PRIMARY[task], "id": id}
     return build(rungs, questions, answers, task, _about(frame, y, target, relations), settings)
-
-
-class _Target(NamedTuple):
-    """values (n,) as estimators get them; codes (n,) are class numbers, or the values; classes (c,), or None for numbers."""
-
-    values: np.ndarray
-    codes: np.ndarray
-    classes: np.ndarray | None
-
-
-class _Fit(NamedTuple):
-    """predictions (n_test c) or (n_test,), or why there are none; seconds to fit; what warned."""
-
-    predictions: np.ndarray | None
-    seconds: float
-    failed: str = ""
-    warned: str = ""
 
 
 def _task(y: Any, rungs: Sequence[Rung] | None) -> str:
@@ -121,7 +99,7 @@ def _task(y: Any, rungs: Sequence[Rung] | None) -> str:
     return kinds.pop()
 
 
-def _target(y: Any, task: str, rows: int) -> _Target:
+def _target(y: Any, task: str, rows: int) -> Target:
     series = pd.Series(np.asarray(y) if isinstance(y, list | tuple) else y)
     if len(series) != rows:
         raise DataError(f"The target has {len(series)} values for {rows} rows.", "y", "Give one value for each row.")
@@ -134,13 +112,13 @@ def _target(y: Any, task: str, rows: int) -> _Target:
             raise DataError(
                 f"{int((~np.isfinite(values)).sum())} targets are not finite.", "y", "Leave these rows out."
             )
-        return _Target(values, values, None)
+        return Target(values, values, None)
     codes, found = pd.factorize(series, sort=True)
     if len(found) < 2:
         what = f"All {rows} rows have the target {found[0]!r}." if rows else "There are no rows."
         raise DataError(what, "y", "A classifier needs rows of two classes.")
     classes = pd.Series(list(found), dtype=object).infer_objects().to_numpy()
-    return _Target(classes[codes], np.asarray(codes), classes)
+    return Target(classes[codes], np.asarray(codes), classes)
 
 
 def _checked(rungs: Sequence[Rung]) -> list[Rung]:
@@ -162,7 +140,7 @@ def _checked(rungs: Sequence[Rung]) -> list[Rung]:
 
 
 def _questions(
-    cv: Any, frame: pd.DataFrame, target: _Target, relations: tuple[Relation, ...], id: str | None
+    cv: Any, frame: pd.DataFrame, target: Target, relations: tuple[Relation, ...], id: str | None
 ) -> tuple[list[Question], list[list[Fold]]]:
     """The questions, and the folds of each."""
     splitters = [cv] if hasattr(cv, "split") else list(cv)
@@ -205,6 +183,9 @@ def _seen(frame: pd.DataFrame, rung: Rung, relations: Sequence[Relation], id: st
     together: the rung above drops them, and the two shall differ by the relation alone."""
     if getattr(rung.estimator, "relations", None) is None:
         return frame
+    # Here, so that a ladder of other estimators does not import PyTorch.
+    from axw.models.reading import MOST_KEY_LEVELS
+
     own = {name for relation in rung.estimator.relations for name in relation.columns}
     keys = {name for relation in relations for name in relation.columns} - own - {id}
     only = [
@@ -217,77 +198,6 @@ def _seen(frame: pd.DataFrame, rung: Rung, relations: Sequence[Relation], id: st
     return frame.drop(columns=only)
 
 
-def _in_any_order(calls: Iterator[tuple[Any, ...]], jobs: int) -> Iterator[tuple[int, _Fit]]:
-    """(number of the call, its fit), as they get done."""
-    if jobs == 1:
-        yield from (_fit(number, *call) for number, call in enumerate(calls))
-        return
-    pool = Parallel(n_jobs=jobs, return_as="generator_unordered")
-    yield from pool(delayed(_fit)(number, *call) for number, call in enumerate(calls))
-
-
-def _fit(number: int, estimator: BaseEstimator, X: pd.DataFrame, target: _Target, fold: Fold) -> tuple[int, _Fit]:
-    """Learn from one fold's rows, answer for the others."""
-    train, test = fold
-    with warnings.catch_warnings(record=True) as caught, _one_thread():
-        warnings.simplefilter("always")
-        start = time.perf_counter()
-        try:
-            fitted = clone(estimator).fit(X.iloc[train], target.values[train])
-            seconds = time.perf_counter() - start
-            predictions = _predictions(fitted, X.iloc[test], target.classes)
-        except Exception as error:  # whatever a model raises is that rung's, and the ladder goes on
-            failed = error.what if isinstance(error, AxwError) else f"{type(error).__name__}: {error}"
-            return number, _Fit(None, time.perf_counter() - start, failed.splitlines()[0] if failed else "")
-    warned = str(caught[0].message).splitlines()[0] if caught else ""
-    return number, _Fit(predictions, seconds, "", warned)
-
-
-def _predictions(fitted: Any, X: pd.DataFrame, classes: np.ndarray | None) -> np.ndarray:
-    """Numbers (n,), or probabilities (n c) in the order of `classes`; 0 for a class that was not learned from."""
-    if classes is None:
-        predictions = np.asarray(fitted.predict(X), dtype=float).reshape(len(X))
-    else:
-        place = {label: number for number, label in enumerate(classes.tolist())}
-        predictions = np.zeros((len(X), len(classes)))
-        predictions[:, [place[label] for label in fitted.classes_.tolist()]] = fitted.predict_proba(X)
-    if not np.isfinite(predictions).all():
-        raise DataError("The predictions are not all finite numbers.")
-    return predictions
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread for everything inside: the order of a sum, and so its last bits, depends on their number."""
-    torch = sys.modules.get("torch")
-    before = torch.get_num_threads() if torch else 1
-    with threadpool_limits(1):
-        try:
-            if torch:
-                torch.set_num_threads(1)
-            yield
-        finally:
-            if torch:
-                torch.set_num_threads(before)
-
-
-def _answer(fits: Sequence[_Fit], tests: Sequence[np.ndarray], target: _Target) -> Answer:
-    """The metrics of one rung on one question."""
-    seconds = np.array([fit.seconds for fit in fits])
-    failures = [fit.failed or "no message" for fit in fits if fit.predictions is None]
-    if failures:
-        return Answer(seconds=seconds, failed=failures[0])
-    predictions = [fit.predictions for fit in fits if fit.predictions is not None]
-    measure = regression_metrics if target.classes is None else classification_metrics
-    measured = [measure(target.codes[test], P) for test, P in zip(tests, predictions, strict=True)]
-    calibration = float("nan")
-    if target.classes is not None:
-        calibration = calibration_error(target.codes[np.concatenate(tests)], clipped(np.concatenate(predictions)))
-    warned = [fit.warned for fit in fits if fit.warned]
-    folds = {name: np.array([m[name] for m in measured]) for name in measured[0]}
-    return Answer(folds, calibration, seconds, "", (len(warned), warned[0] if warned else ""))
-
-
 def _check_any(question: Question, answers: dict[str, Answer]) -> None:
     if all(answer.failed for answer in answers.values()):
         name, first = next(iter(answers.items()))
@@ -298,7 +208,7 @@ def _check_any(question: Question, answers: dict[str, Answer]) -> None:
         )
 
 
-def _about(frame: pd.DataFrame, y: Any, target: _Target, relations: Sequence[Relation]) -> dict[str, Any]:
+def _about(frame: pd.DataFrame, y: Any, target: Target, relations: Sequence[Relation]) -> dict[str, Any]:
     """What the ladder was made from."""
     classes = target.classes
     return {

@@ -48,7 +48,7 @@ _SOFTMAX = "softmax(X K Q' X')"
 _WITHIN = "softmax within the relation"
 _HEADS = "+ heads, feed-forward"
 _DOT = {"normalize": "none", "heads": 1}
-_MORE = {"attention": "query-key", "heads": 4, "feedforward": "swiglu"}
+_MORE = {"attention": "query-key", "heads": 4, "feedforward": "swiglu", "members": 2}
 
 
 def _steps(related: bool) -> list[_Step]:
@@ -63,12 +63,12 @@ def _steps(related: bool) -> list[_Step]:
         _Step(
             "A = X K Q' X', rank r", "all rows", "X W", {"attention": "query-key", "rank": 2, **_DOT}, note=IN_THE_SPAN
         ),
-        _Step(_SOFTMAX, "all rows", "X W", {"attention": "query-key", "heads": 1}),
-        _Step(_WITHIN, "relatives", _LABELS, {"attention": "query-key", "heads": 1, "labels": True}, True),
+        _Step(_SOFTMAX, "all rows", "X W", {"attention": "query-key", "heads": 1, "labels": True, "members": 1}),
+        _Step(_WITHIN, "relatives", _LABELS, {"attention": "query-key", "labels": True}, True),
     ]
     if related:
         return [*steps, _Step(_HEADS, "relatives", _WITHIN, {**_MORE, "labels": True}, True)]
-    return [*(step for step in steps if not step.related), _Step(_HEADS, "all rows", _SOFTMAX, _MORE)]
+    return [*(step for step in steps if not step.related), _Step(_HEADS, "all rows", _SOFTMAX, {**_MORE, "labels": True, "members": 1})]
 
 
 def table_rungs(

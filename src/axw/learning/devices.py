@@ -21,7 +21,10 @@ def exact(threads: int | None) -> Iterator[None]:
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     debugging: Any = torch.utils.deterministic
     fill = debugging.fill_uninitialized_memory
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for, to be deterministic
+    if torch.cuda.is_available():
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # what cuBLAS asks for, to be deterministic
     if threads is not None and threads != before:
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)

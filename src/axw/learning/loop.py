@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from axw.errors import DataWarning, NotFiniteError, UsageError, did_you_mean
+from axw.learning.distributed import is_sharded
 from axw.learning.hooks import Hook, Record
 from axw.learning.progress import Batches, Group, Progress, duration, groups, steps_left
 from axw.learning.randomness import reseed
@@ -158,6 +159,8 @@ class Loop(Generic[Batch]):
     def _save(self) -> None:
         if not self._on_disk and self.settings.on_nan == "stop":
             return
+        if self._on_disk and self.run is None and not is_sharded(self.model):
+            return  # the first process saves; where the model is sharded, all have to give it their parts
         if self.run is not None:
             self.progress.history = self.run.history.offset
         snapshot = self.state.snapshot(self.progress)

@@ -30,66 +30,74 @@ def minimise(
     every: int = 5,
     patience: int = 4,
 ) -> Solution:
-    """Minimise a smooth objective by L-BFGS with a strong Wolfe line search (Nocedal and Wright 2006, algorithms 7.5 and 3.5).
+    """Minimise a smooth objective by L-BFGS (Byrd, Lu, Nocedal and Zhu 1995), with gradients by autograd.
 
     The parameters are changed in place. It stops when the greatest absolute gradient is below `tolerance`, when the objective no
-    longer falls, or after `iterations`. With `held_out`, that loss is looked at every `every` iterations; it stops after `patience`
-    looks without a better one, and the parameters go back to where it was best (early stopping).
+    longer falls, or after `iterations`. With `held_out`, that loss is looked at every `every` iterations; it stops after
+    `patience` looks without a better one, and the parameters go back to where it was best (early stopping).
     """
     weights = list(parameters)
-    optimizer = torch.optim.LBFGS(
-        weights,
-        max_iter=every if held_out else iterations,
-        max_eval=2 * iterations,
-        history_size=20,
-        tolerance_grad=tolerance,
-        tolerance_change=1e-12,
-        line_search_fn="strong_wolfe",
-    )
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
+    def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        _set(weights, flat)
         value = objective()
-        value.backward()  # type: ignore[no-untyped-call]
-        return value
+        gradients = torch.autograd.grad(value, weights)
+        return float(value.detach()), _flat(gradients)
 
+    watch = _Watch(weights, held_out, every, patience)
+    found = optimize.minimize(
+        value_and_gradient,
+        _flat(weights),
+        jac=True,
+        method="L-BFGS-B",
+        callback=watch,
+        options={"maxiter": iterations, "maxfun": 2 * iterations, "gtol": tolerance, "ftol": 1e-12, "maxcor": 20},
+    )
     if held_out is None:
-        optimizer.step(closure)  # type: ignore[arg-type]
-        return Solution(_iterations(optimizer), float(objective().detach()), None)
-    return _stop_early(optimizer, closure, weights, held_out, iterations // every, patience)
+        _set(weights, found.x)
+        return Solution(int(found.nit), float(found.fun), None)
+    watch.look(found.x)
+    _set(weights, watch.best_weights)
+    return Solution(watch.best_iteration, float(objective().detach()), watch.best)
 
 
-def _stop_early(
-    optimizer: torch.optim.LBFGS,
-    closure: Callable[[], Tensor],
-    weights: list[Tensor],
-    held_out: Callable[[], float],
-    looks: int,
-    patience: int,
-) -> Solution:
-    best, best_weights, best_iterations, waited, before = held_out(), _copy(weights), 0, 0, np.inf
-    for _ in range(looks):
-        now = float(optimizer.step(closure).detach())  # type: ignore[arg-type]
-        loss = held_out()
-        if loss < best:
-            best, best_weights, best_iterations, waited = loss, _copy(weights), _iterations(optimizer), 0
+class _Watch:
+    """Looks at the held-out loss as the minimisation goes on, remembers where it was least, and says when to stop."""
+
+    def __init__(self, weights: list[Tensor], held_out: Callable[[], float] | None, every: int, patience: int) -> None:
+        self.weights, self.held_out, self.every, self.patience = weights, held_out, every, patience
+        self.iteration, self.waited, self.best_iteration = 0, 0, 0
+        self.best_weights = _flat(weights)
+        self.best = held_out() if held_out else np.inf
+
+    def __call__(self, intermediate_result: optimize.OptimizeResult) -> None:
+        self.iteration += 1
+        if self.held_out is not None and self.iteration % self.every == 0:
+            self.look(intermediate_result.x)
+            if self.waited >= self.patience:
+                raise StopIteration
+
+    def look(self, flat: np.ndarray) -> None:
+        assert self.held_out is not None
+        _set(self.weights, flat)
+        loss = self.held_out()
+        if loss < self.best:
+            self.best, self.best_iteration, self.waited = loss, self.iteration, 0
+            self.best_weights = flat.copy()
         else:
-            waited += 1
-        if waited >= patience or not np.isfinite(now) or abs(before - now) <= 1e-9 * abs(now):
-            break
-        before = now
+            self.waited += 1
+
+
+def _flat(tensors: Iterable[Tensor]) -> np.ndarray:
+    return np.concatenate([tensor.detach().double().reshape(-1).numpy() for tensor in tensors])
+
+
+def _set(weights: list[Tensor], flat: np.ndarray) -> None:
+    values, start = torch.as_tensor(flat), 0
     with torch.no_grad():
-        for weight, kept in zip(weights, best_weights, strict=True):
-            weight.copy_(kept)
-    return Solution(best_iterations, float(closure().detach()), best)
-
-
-def _copy(weights: list[Tensor]) -> list[Tensor]:
-    return [weight.detach().clone() for weight in weights]
-
-
-def _iterations(optimizer: torch.optim.LBFGS) -> int:
-    return int(next(iter(optimizer.state.values()))["n_iter"])
+        for weight in weights:
+            weight.copy_(values[start : start + weight.numel()].view_as(weight))
+            start += weight.numel()
 
 
 class Ridge(NamedTuple):
@@ -118,7 +126,9 @@ def ridge(X: np.ndarray, Y: np.ndarray, penalties: Sequence[float], weight: np.n
     best = np.full(Y.shape[1], np.inf)
     chosen, W, left_out = np.zeros(Y.shape[1]), np.zeros((X.shape[1], Y.shape[1])), np.zeros_like(Yc)
     for penalty in penalties:
-        shrink = np.where(values + penalty > 1e-12 * max(values.max(initial=0.0), 1.0), 1.0 / (values + penalty + 1e-300), 0.0)
+        shrink = np.where(
+            values + penalty > 1e-12 * max(values.max(initial=0.0), 1.0), 1.0 / (values + penalty + 1e-300), 0.0
+        )
         leverage = np.minimum(s, 1.0) * (1.0 / total + (XV**2) @ shrink)
         residual = Yc - XV @ (shrink[:, None] * moment)
         error = residual / np.maximum(1.0 - leverage, 1e-10)[:, None]
@@ -139,11 +149,17 @@ class Logistic(NamedTuple):
 
 
 def logistic(
-    X: np.ndarray, Y: np.ndarray, penalty: float, weight: np.ndarray | None = None, start: Logistic | None = None
+    X: np.ndarray,
+    Y: np.ndarray,
+    penalty: float,
+    weight: np.ndarray | None = None,
+    start: Logistic | None = None,
+    tolerance: float = 1e-8,
 ) -> Logistic:
     """min_W sum_i s_i loss(x_i W + b, y_i) + l/2 |W|^2 by L-BFGS; b is not penalised.
 
-    X (n d); Y (n 1) of 0 and 1, or (n c) one-hot for c > 2 classes; weight s (n). The objective is scikit-learn's with C = 1 / l.
+    X (n d); Y (n 1) of 0 and 1, or (n c) one-hot for c > 2 classes; weight s (n). The objective is scikit-learn's with C = 1 / l;
+    `tolerance` is on its gradient over the sum of weights.
     """
     n, d = X.shape
     c = Y.shape[1]
@@ -160,7 +176,11 @@ def logistic(
         return float(value), scale * gradient
 
     found = optimize.minimize(
-        objective, first, jac=True, method="L-BFGS-B", options={"maxiter": 1000, "maxfun": 2000, "gtol": 1e-8, "ftol": 1e-15, "maxcor": 20}
+        objective,
+        first,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 1000, "maxfun": 2000, "gtol": tolerance, "ftol": 1e-15, "maxcor": 20},
     )
     return Logistic(found.x[: d * c].reshape(d, c), found.x[d * c :])
 

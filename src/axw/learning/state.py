@@ -49,18 +49,15 @@ class TrainState:
 
     def snapshot(self, progress: Progress) -> Snapshot:
         """A copy of everything. Every process must call it where the model is sharded."""
-        groups: dict[str, Tensors] = {
-            "weights": self.weights(),
-            "optimizer": optimizer_tensors(self.optimizer),
-        }
+        optimizer = {name: t.clone() for name, t in optimizer_tensors(self.optimizer).items()}
+        groups: dict[str, Tensors] = {"weights": self.weights(), "optimizer": optimizer}
         if self.ema is not None:
             groups["ema"] = self._named(self.ema.values)
         for i, values in enumerate(self.mean.added if self.mean is not None else ()):
             groups[f"mean_{i}"] = self._named(values)
         if self.best is not None:
             groups["best"] = self.best
-        copies = {group: {n: t.clone() for n, t in named.items()} for group, named in groups.items() if named}
-        return Snapshot(copies, progress.to_dict())
+        return Snapshot({group: named for group, named in groups.items() if named}, progress.to_dict())
 
     def restore(self, snapshot: Snapshot) -> Progress:
         """Take everything back from a snapshot of the same model and settings. `ModelError` where names or shapes differ."""

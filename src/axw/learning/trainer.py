@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from axw.errors import DataError, NotFiniteError, ResourceError, UsageError
 from axw.learning.devices import exact, moved
@@ -77,14 +77,14 @@ class Trainer(Generic[Batch]):
         Raises `NotFiniteError`, which leaves weights and optimizer as they were, `DataError` where nothing is counted, and
         `ResourceError` where the memory is too small.
         """
-        parameters, optimizer, p = self.state.parameters, self.state.optimizer, self.progress
+        parameters, p = self.state.parameters, self.progress
         self.model.train()
         parameters.zero()
         total = torch.zeros(2, dtype=torch.float64, device=self.processes.device)
         shares = self.processes.share(parts)
         for share in shares:
             measured = self._measure(share)
-            (measured.sum if share.own else measured.sum * 0.0).backward()  # type: ignore[no-untyped-call]
+            (measured.sum if share.own else measured.sum * 0.0).backward()
             parameters.collect()
             if share.own:
                 total += torch.stack(
@@ -102,18 +102,22 @@ class Trainer(Generic[Batch]):
             gradient.div_(count)
         self.gradient_norm = float(gradient_norm(gradients))
         self._require_finite(loss / count, shares)
-        clip = self.settings.optimizer.clip
+        self._update(gradients)
+        p.tokens += int(count)
+        return Measured(torch.tensor(loss, dtype=torch.float64), int(count))
+
+    def _update(self, gradients: Sequence[Tensor]) -> None:
+        """Clip the gradient by its norm, update the weights, and the moving average."""
+        clip, parameters, p = self.settings.optimizer.clip, self.state.parameters, self.progress
         if clip is not None and self.gradient_norm > clip:
             for gradient in gradients:
                 gradient.mul_(clip / self.gradient_norm)
-        set_rate(optimizer, self.rate())
-        optimizer.step()
+        set_rate(self.state.optimizer, self.rate())
+        self.state.optimizer.step()
         parameters.publish()
         p.step += 1
-        p.tokens += int(count)
         if self.state.ema is not None:
             self.state.ema.update(parameters.values, p.step)
-        return Measured(torch.tensor(loss, dtype=torch.float64), int(count))
 
     def _measure(self, share: Share) -> Measured:
         reseed(self.settings.seed, "step", self.progress.step, share.number)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,18 +11,21 @@ import torch
 from torch import Tensor
 
 from axw.errors import ResourceError
-from axw.learning import solve
+from axw.learning.solve import Logistic, Solution, logistic, minimise, ridge
+from axw.models.linear import Linear
 from axw.models.problem import TableRows, Target, inner_folds
 from axw.networks import Reachable, RowNetwork, RowSettings, RowsToRead, merge
 from axw.relations import Relation
 
-INNER_FOLDS = 3
+FOLDS_OF_RELATED = 5
+FOLDS_OF_ALL = 3
 MOST_ITERATIONS = 80
 # Cells of A (asking rows x remembered rows) that one look at all rows may form: more asking rows are taken in chunks when they
 # predict, and left out of the objective when the model learns.
 CELLS = 4_000_000
-# From this many cells on, learning is in single precision, which halves the time of the large products.
-SINGLE = 500_000
+# The same while the model learns; and from SINGLE cells on it learns in single precision, which halves the time.
+LEARNED_CELLS = 500_000
+SINGLE = 250_000
 MOST_ROWS = 100_000
 
 
@@ -37,8 +40,8 @@ class Attending(NamedTuple):
 class AttendingStep:
     """Y = X W + sum over relations and heads of A Z V + FeedForward, with Z = [1, labels, X] of the rows that are read.
 
-    members  networks from that many random starts, averaged: their mean is one network with members x heads heads, and that is
-             what is kept.
+    members  random starts. Each gives one network a fold of the cross-fit; the mean of all is one network with as many times the
+             heads, and that is what is kept.
     most     rows that a row may read by one relation; of more, an evenly spaced sample.
     """
 
@@ -56,13 +59,18 @@ class AttendingStep:
         self.relations, self.labels = tuple(relations), labels
         self.members, self.penalty, self.most = members, penalty, most
 
-    def question(self, asking: TableRows, memory: TableRows, target: Target, dtype: torch.dtype = torch.float64) -> RowsToRead:
+    def question(
+        self, asking: TableRows, memory: TableRows, target: Target, dtype: torch.dtype = torch.float64
+    ) -> RowsToRead:
         """X, M, Z and who may read whom. A row never reads itself: the answer it holds is the one that is asked."""
         Z = [np.ones((len(memory.X), 1))]
         if self.labels:
             assert memory.Y is not None
             Z.append(target.standard(memory.Y))
         values = torch.as_tensor(np.concatenate([*Z, memory.X], axis=1), dtype=dtype)
+        if self.settings.normalize == "none" and not self.relations:
+            # Without a softmax, the mean over all rows, by their weights, keeps the size of A Z V the same at any number of rows.
+            values = values * torch.as_tensor(memory.weights() / memory.weights().sum(), dtype=dtype)[:, None]
         if self.relations:
             parts = tuple(self._related(relation, asking, memory, dtype) for relation in self.relations)
         else:
@@ -87,7 +95,9 @@ class AttendingStep:
         weight = weight.copy()
         weight[asks, itself] -= 1.0
         mask = torch.as_tensor(weight > 0)
-        bias = None if memory.weight is None else torch.as_tensor(np.log(np.where(weight > 0, weight, 1.0)), dtype=dtype)
+        bias = (
+            None if memory.weight is None else torch.as_tensor(np.log(np.where(weight > 0, weight, 1.0)), dtype=dtype)
+        )
         return Reachable(None, mask, bias)
 
     def outputs(self, network: RowNetwork, asking: TableRows, memory: TableRows, target: Target) -> np.ndarray:
@@ -101,26 +111,39 @@ class AttendingStep:
             ]
         return np.concatenate(parts)
 
-    def solve(self, rows: TableRows, target: Target, loss_weight: np.ndarray, start: solve.Logistic, seed: int) -> Attending:
-        """Learn with early stopping: held-out training rows say how many iterations, then all training rows are learned from.
+    def solve(self, rows: TableRows, target: Target, loss_weight: np.ndarray, linear: Linear, seed: int) -> Attending:
+        """Cross-fit and average: each network learns from all folds but one, stops early by that one, and all are merged.
 
-        `start` is the linear model X W, solved: attention has only to add to it, and with no iterations at all it is the answer.
+        It starts at `linear`, the model X W, solved: attention has only to add to it, and with no iterations at all it is the answer.
+        The held-out outputs are those of rows that a network neither started from, learned from, nor read the labels of.
         """
-        held_out = np.tile(start.b, (len(rows.X), 1))
-        iterations = []
-        for learned, rest in inner_folds(rows, INNER_FOLDS, seed):
-            network, used = self._early(rows.take(learned), rows.take(rest), target, loss_weight, (learned, rest), start, seed)
-            iterations.append(used)
-            held_out[rest] = self.outputs(network, rows.take(rest), rows.take(learned), target)
-        count = max(1, round(float(np.mean(iterations)))) if iterations else MOST_ITERATIONS
-        members = []
+        start = Logistic(linear.W, linear.b)
+        folds = FOLDS_OF_RELATED if self.relations else FOLDS_OF_ALL
+        held_out, times = np.zeros((len(rows.X), len(target.prior))), np.zeros(len(rows.X))
+        networks, iterations = [], []
         for member in range(self.members):
-            network = self.network(rows, target, start, seed + member)
-            self._minimise(network, rows, target, loss_weight, iterations=count, seed=seed)
-            members.append(network.double())
-        return Attending(merge(members), held_out, count)
+            for learned, rest in inner_folds(rows, folds, seed + member):
+                begin = _linear(rows.take(learned), target, loss_weight[learned], linear.penalty)
+                network, used = self._early(rows, (learned, rest), target, loss_weight, begin, seed + member)
+                networks.append(network.double())
+                iterations.append(used)
+                held_out[rest] += self.outputs(network, rows.take(rest), rows.take(learned), target)
+                times[rest] += 1
+        held_out = np.where(times[:, None] > 0, held_out / np.maximum(times, 1)[:, None], start.b)
+        count = round(float(np.mean(iterations or [MOST_ITERATIONS])))
+        if networks and self.settings.score == "query-key" and self.settings.normalize != "none":
+            return Attending(merge(networks), held_out, count)
+        return Attending(self._refit(rows, target, loss_weight, start, count, seed), held_out, count)
 
-    def network(self, rows: TableRows, target: Target, start: solve.Logistic, seed: int) -> RowNetwork:
+    def _refit(
+        self, rows: TableRows, target: Target, loss_weight: np.ndarray, start: Logistic, iterations: int, seed: int
+    ) -> RowNetwork:
+        """One network learned from all rows, for as long as was best on held-out rows: where a mean would have a higher rank."""
+        network = self.network(rows, target, start, seed)
+        self._minimise(network, rows, target, loss_weight, None, seed, max(1, iterations))
+        return network.double()
+
+    def network(self, rows: TableRows, target: Target, start: Logistic, seed: int) -> RowNetwork:
         """A network at its start."""
         d, c = rows.X.shape[1], len(target.prior)
         e = 1 + (c if self.labels else 0) + d
@@ -133,14 +156,15 @@ class AttendingStep:
 
     def _early(
         self,
-        part: TableRows,
-        rest: TableRows,
+        rows: TableRows,
+        places: tuple[np.ndarray, np.ndarray],
         target: Target,
         loss_weight: np.ndarray,
-        places: tuple[np.ndarray, np.ndarray],
-        start: solve.Logistic,
+        start: Logistic,
         seed: int,
     ) -> tuple[RowNetwork, int]:
+        """A network learned from the first places, and the iterations after which the rows at the second were answered best."""
+        part, rest = rows.take(places[0]), rows.take(places[1])
         network = self.network(part, target, start, seed)
         dtype = network.bias.dtype
         question = self.question(rest, part, target, dtype)
@@ -152,7 +176,7 @@ class AttendingStep:
             with torch.no_grad():
                 return float(target.loss(network(question), answer, weight))
 
-        found = self._minimise(network, part, target, loss_weight[places[0]], held_out=held_out, seed=seed)
+        found = self._minimise(network, part, target, loss_weight[places[0]], held_out, seed)
         return network, found.iterations
 
     def _minimise(
@@ -161,11 +185,10 @@ class AttendingStep:
         rows: TableRows,
         target: Target,
         loss_weight: np.ndarray,
-        *,
+        held_out: Callable[[], float] | None,
+        seed: int,
         iterations: int = MOST_ITERATIONS,
-        held_out=None,  # type: ignore[no-untyped-def]
-        seed: int = 0,
-    ) -> solve.Solution:
+    ) -> Solution:
         asks, dtype = self._asking(rows, seed), network.bias.dtype
         question = self.question(asks_rows := rows.take(asks), rows, target, dtype)
         assert asks_rows.Y is not None
@@ -177,10 +200,12 @@ class AttendingStep:
 
         def objective() -> Tensor:
             penalty = torch.stack([parameter.square().sum() for parameter in paying]).sum()
-            return (target.loss(network(question), answer, weight) + 0.5 * share * self.penalty * penalty) / weight.sum()
+            return (
+                target.loss(network(question), answer, weight) + 0.5 * share * self.penalty * penalty
+            ) / weight.sum()
 
         tolerance = 1e-7 if dtype == torch.float64 else 1e-5
-        return solve.minimise(objective, network.parameters(), iterations=iterations, tolerance=tolerance, held_out=held_out)
+        return minimise(objective, network.parameters(), iterations=iterations, tolerance=tolerance, held_out=held_out)
 
     def _dtype(self, n: int) -> torch.dtype:
         few = bool(self.relations) or self.settings.normalize == "none" or n * n < SINGLE
@@ -189,8 +214,17 @@ class AttendingStep:
     def _asking(self, rows: TableRows, seed: int) -> np.ndarray:
         """The rows whose answers are learned from: all, or as many as fit CELLS where each reads all rows."""
         n = len(rows.X)
-        fit = n if self.relations or self.settings.normalize == "none" else max(1, CELLS // n)
+        fit = n if self.relations or self.settings.normalize == "none" else max(1, LEARNED_CELLS // n)
         return np.arange(n) if fit >= n else np.sort(np.random.default_rng(seed).permutation(n)[:fit])
+
+
+def _linear(rows: TableRows, target: Target, loss_weight: np.ndarray, penalty: float) -> Logistic:
+    """X W, solved from these rows alone."""
+    assert rows.Y is not None
+    if target.kind == "classes":
+        return logistic(rows.X, rows.Y, penalty, loss_weight)
+    found = ridge(rows.X, target.standard(rows.Y), (penalty,), loss_weight)
+    return Logistic(found.W, found.b)
 
 
 def _same(asking: TableRows, memory: TableRows) -> tuple[np.ndarray, np.ndarray]:

@@ -1,15 +1,16 @@
 """An exact explanation: contributions by relation, row read and column, which add up to the output.
 
-Every rung but the feed-forward one is a sum of terms A Z W. With A given, the contribution of column f of row j to output c of row i is
+Every rung but the feed-forward one is a sum of terms A Z W. With A given, what column f of row j adds to output c of row i is
 
     A[i, j] Z[j, f] W[f, c]
 
-and nothing is left over. Where A itself was learned from the columns, the sum is exact given A: it says what was read and what that
-added, and not why the row looked there.
+and nothing is left over. Where A itself was learned from the columns, the sum is exact given A: it says what was read and what
+that added, and not why the row looked there.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 OWN = "own row"
+WIDTH = 80
 
 
 class Term(NamedTuple):
@@ -25,7 +27,7 @@ class Term(NamedTuple):
 
     relation  by which rows are read; "own row" where A = I
     A         (n r)  how much
-    index     (n r)  which remembered row; None where the term belongs to the asking row itself, and Z is (n e)
+    places    (n r)  which remembered row; None where the term belongs to the asking row itself, and Z is (n e)
     Z         (m e) or (n e)
     W         (e c)
     features  e names
@@ -33,7 +35,7 @@ class Term(NamedTuple):
 
     relation: str
     A: np.ndarray
-    index: np.ndarray | None
+    places: np.ndarray | None
     Z: np.ndarray
     W: np.ndarray
     features: tuple[str, ...]
@@ -93,7 +95,8 @@ class Explanation:
         for number, output in enumerate(self.names):
             mine = self.contributions[(self.contributions["place"] == place) & (self.contributions["output"] == output)]
             total = float(self.outputs[place, number])
-            lines.append(f"row {self.ids[place]}: {output} = {total:+.3f}, the sum of")
+            answer = f" = {total:+.3f}, the sum of"
+            lines.append(_shorten(f"row {self.ids[place]}: {output}", WIDTH - len(answer)) + answer)
             order = mine["contribution"].abs().sort_values(ascending=False, kind="stable").index
             for line in mine.loc[order[:most]].itertuples():
                 read = "" if line.read == "" else f", row {line.read} (weight {line.weight:.2f})"
@@ -102,11 +105,16 @@ class Explanation:
             rest = mine.loc[order[most:], "contribution"]
             if len(rest):
                 lines.append(f"  {rest.sum():+8.3f}  {len(rest)} others")
-        return "\n".join([*lines, f"  ({self.exact})"])
+        return "\n".join([*lines, textwrap.fill(f"({self.exact})", WIDTH, initial_indent="  ", subsequent_indent="  ")])
 
 
 def explain(
-    terms: Sequence[Term], ids: Sequence[Any], memory_ids: np.ndarray, names: Sequence[str], exact: str, outputs: np.ndarray
+    terms: Sequence[Term],
+    ids: Sequence[Any],
+    memory_ids: np.ndarray,
+    names: Sequence[str],
+    exact: str,
+    outputs: np.ndarray,
 ) -> Explanation:
     """Write terms out as contributions. `outputs` (n c) is what the model answered: the sum must be it."""
     frames = [frame for term in terms for frame in _lines(term, ids, memory_ids, names)]
@@ -119,20 +127,20 @@ def explain(
 
 def _lines(term: Term, ids: Sequence[Any], memory_ids: np.ndarray, names: Sequence[str]) -> list[pd.DataFrame]:
     n, r = term.A.shape
-    rows = np.arange(n)[:, None] if term.index is None else term.index
+    rows = np.arange(n)[:, None] if term.places is None else term.places
     content = term.Z[rows]  # (n r e)
     frames = []
     for number, output in enumerate(names):
         contribution = term.A[:, :, None] * content * term.W[None, None, :, number]
         place, slot, feature = np.nonzero(contribution)
         read = np.full(len(place), "", dtype=object)
-        if term.index is not None:
-            read = memory_ids.astype(object)[term.index[place, slot]]
+        if term.places is not None:
+            read = memory_ids.astype(object)[term.places[place, slot]]
         frames.append(
             pd.DataFrame(
                 {
                     "place": place,
-                    "row": pd.Series([ids[i] for i in place], dtype=object),
+                    "row": pd.Series([ids[int(i)] for i in place], dtype=object),
                     "output": output,
                     "relation": term.relation,
                     "read": pd.Series(read, dtype=object),

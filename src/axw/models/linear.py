@@ -11,7 +11,7 @@ from axw.learning import solve
 from axw.models.problem import TableRows, Target, inner_folds
 from axw.relations import Given, Relation
 
-PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+PENALTIES = (0.1, 0.5, 2.0, 8.0, 32.0)
 
 
 class Column(NamedTuple):
@@ -39,7 +39,9 @@ class LinearStep:
     A L  is the sum of the standardised labels over (degree + 1): a mean that is drawn to the prior, without the row's own label.
     """
 
-    def __init__(self, attention: str, relations: Sequence[Relation], labels: bool, names: Sequence[str], targets: Sequence[str]):
+    def __init__(
+        self, attention: str, relations: Sequence[Relation], labels: bool, names: Sequence[str], targets: Sequence[str]
+    ):
         self.attention, self.labels = attention, labels
         self.relations = tuple(relations) if attention == "given" else ()
         self.names, self.targets = tuple(names), tuple(targets)
@@ -72,7 +74,9 @@ class LinearStep:
             blocks.append(given.sum(target.standard(memory.Y)) / (given.degree() + 1.0)[:, None])
         return blocks
 
-    def solve(self, rows: TableRows, target: Target, loss_weight: np.ndarray, penalty: float | None, seed: int) -> Linear:
+    def solve(
+        self, rows: TableRows, target: Target, loss_weight: np.ndarray, penalty: float | None, seed: int
+    ) -> Linear:
         """W, with the penalty of least held-out loss among PENALTIES unless one is given."""
         if target.kind == "numbers":
             return self._ridge(rows, target, loss_weight, penalty)
@@ -101,7 +105,7 @@ class LinearStep:
             inside, outside = self.design(part, part, target), self.design(rest, part, target)
             fitted: solve.Logistic | None = None
             for number, penalty in reversed(list(enumerate(penalties))):
-                fitted = solve.logistic(inside, rows.Y[learned], penalty, loss_weight[learned], start=fitted)
+                fitted = solve.logistic(inside, rows.Y[learned], penalty, loss_weight[learned], fitted, 1e-5)
                 outputs[number][held_out] = outside @ fitted.W + fitted.b
         return outputs
 

@@ -14,7 +14,7 @@ from axw.relations import Rows
 
 
 class TableRows(NamedTuple):
-    """n rows: who they are (ids and relation keys), X (n d) their columns, Y (n c) their answers where known, s (n) their weights."""
+    """n rows: who they are (ids and relation keys), X (n d) columns, Y (n c) answers where known, weight (n)."""
 
     rows: Rows
     X: np.ndarray
@@ -69,8 +69,8 @@ class Target:
 def inner_folds(rows: TableRows, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """(learned, held out) places: each class, and each range of numbers, dealt evenly to the folds.
 
-    Rows that are equal in X and Y go to the same fold whatever their order and however often they stand in the table, so that a row
-    of weight 2 and the same row twice are the same to the model.
+    Rows that are equal in X and Y go to the same fold whatever their order and however often they stand in the table, so that
+    a row of weight 2 and the same row twice are the same to the model.
     """
     assert rows.Y is not None
     content = np.ascontiguousarray(np.concatenate([rows.Y, rows.X], axis=1) + 0.0)

@@ -13,6 +13,7 @@ from sklearn.utils.validation import validate_data
 from axw.data import Columns, as_frame
 from axw.errors import DataError, did_you_mean
 from axw.models.problem import TableRows
+from axw.models.saved_keys import Hashing
 from axw.relations import Relation, Rows
 
 # A text column that a relation reads is a feature as well only while its values are groups of many rows (a class, a region); a
@@ -28,7 +29,9 @@ class Reader:
     keys       columns that the relations read
     id         column that names the rows; None = the index
     named      rows have names of their own (an id column or a named index), not just their place in the table
-    positions  rows come from an array: a row has no name at all, so no new row is ever the same as a remembered one
+    positions  rows have no name at all (an array; a frame with its default index, where no relation is given), so no new row is
+               ever the same as a remembered one
+    hashing    the remembered ids and keys are hashes, so those of new rows are hashed before they are compared
     """
 
     columns: Columns
@@ -36,6 +39,7 @@ class Reader:
     id: str | None
     named: bool
     positions: bool
+    hashing: Hashing | None = None
 
     @staticmethod
     def frame(model: Any, X: Any) -> Any:
@@ -48,14 +52,17 @@ class Reader:
     def check(self, model: Any, X: Any) -> None:
         """Same columns as in `fit`, or an error that names them."""
         as_frame(X)
-        if self.positions and hasattr(X, "shape"):
+        if not hasattr(model, "feature_names_in_") and hasattr(X, "shape"):
             validate_data(model, X, skip_check_array=True, reset=False)
 
     @classmethod
-    def of(cls, X: Any, relations: Sequence[Relation], id: str | None, categorical: Any, weight: np.ndarray | None) -> Reader:
+    def of(
+        cls, X: Any, relations: Sequence[Relation], id: str | None, categorical: Any, weight: np.ndarray | None
+    ) -> Reader:
         """Learn the form of the table that is fitted."""
-        positions = isinstance(X, _Array)
-        frame = X.frame if positions else as_frame(X)
+        frame = X.frame if isinstance(X, _Array) else as_frame(X)
+        # Without a relation, rows that are only numbered by their place are as nameless as those of an array.
+        positions = isinstance(X, _Array) or (not relations and id is None and _only_numbered(frame))
         keys = tuple(dict.fromkeys(name for relation in relations for name in relation.columns))
         for name in (*keys, *([id] if id is not None else [])):
             _check_column(frame, name)
@@ -75,11 +82,16 @@ class Reader:
         frame = X.frame if isinstance(X, _Array) else as_frame(X)
         lost = [name for name in (*self.keys, *([self.id] if self.id is not None else [])) if name not in frame.columns]
         if lost:
-            raise DataError(f"Columns missing: {', '.join(lost)}.", "X", "Give the columns that the model was fitted on.")
+            raise DataError(
+                f"Columns missing: {', '.join(lost)}.", "X", "Give the columns that the model was fitted on."
+            )
         ids = (frame.index if self.id is None else frame[self.id]).to_numpy(dtype=object)
         if self.id is not None:
             _check_ids(ids, self.id)
-        return TableRows(Rows(ids, frame[list(self.keys)]), self.columns.transform(frame), Y, weight)
+        rows = Rows(ids, frame[list(self.keys)])
+        if self.hashing is not None:
+            rows = self.hashing.rows(rows)
+        return TableRows(rows, self.columns.transform(frame), Y, weight)
 
     def asking(self, X: Any, memory: TableRows) -> TableRows:
         """New rows. A row is the same as a remembered one if its name is; where names are only places in a table, if all its
@@ -106,6 +118,11 @@ class NewRow:
         return str(self.place)
 
 
+def names_of(rows: TableRows) -> list[Any]:
+    """What the rows are called in the user's table, whether or not they are new."""
+    return [identity.place if isinstance(identity, NewRow) else identity for identity in rows.rows.ids]
+
+
 class _Array:
     """A frame made from an array: its index means nothing."""
 
@@ -122,6 +139,11 @@ def _only_keys(frame: pd.DataFrame, keys: Sequence[str], id: str | None) -> list
     return [name for name in texts if frame[name].nunique() > MOST_KEY_LEVELS]
 
 
+def _only_numbered(frame: pd.DataFrame) -> bool:
+    """The index is the default one, 0, 1, 2, ...: a row's number says where it stands and not who it is."""
+    return isinstance(frame.index, pd.RangeIndex) and frame.index.start == 0 and frame.index.name is None
+
+
 def _check_column(frame: pd.DataFrame, name: str) -> None:
     if name not in frame.columns:
         raise DataError(f"There is no column {name!r}.", "X", did_you_mean(name, map(str, frame.columns)))
@@ -130,7 +152,7 @@ def _check_column(frame: pd.DataFrame, name: str) -> None:
 def _check_names(frame: pd.DataFrame, relations: Sequence[Relation], fine: bool) -> None:
     """Relations that name rows need rows that have names: a place in a table is not one, since it changes when rows are taken."""
     by_id = [relation.name for relation in relations if getattr(relation, "by_id", False)]
-    if by_id and not fine and isinstance(frame.index, pd.RangeIndex) and frame.index.start == 0:
+    if by_id and not fine and _only_numbered(frame):
         raise DataError(
             f"The relation {by_id[0]!r} names rows, but the rows of X are only numbered by their place.",
             "X",
@@ -143,4 +165,6 @@ def _check_ids(ids: np.ndarray, column: str) -> None:
     lost, double = int(series.isna().sum()), series[series.duplicated()]
     if lost or len(double):
         what = f"{lost} rows have no id" if lost else f"{len(double)} ids stand twice, for example {double.iloc[0]!r}"
-        raise DataError(f"{what}; each row needs one of its own.", f"column {column!r}", "Mend the ids, or leave the rows out.")
+        raise DataError(
+            f"{what}; each row needs one of its own.", f"column {column!r}", "Mend the ids, or leave the rows out."
+        )

@@ -14,13 +14,13 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from axw.errors import DataError, UsageError
 from axw.learning import solve
+from axw.measures import calibration_error, classification_metrics, regression_metrics
 from axw.models import terms
 from axw.models.attending import AttendingStep
-from axw.models.explanation import Explanation, explain
+from axw.models.explanation import Explanation, Term, explain
 from axw.models.linear import Linear, LinearStep
-from axw.models.measures import calibration_error, measures
 from axw.models.problem import TableRows, Target
-from axw.models.reading import Reader
+from axw.models.reading import Reader, names_of
 from axw.models.settings import check_settings, row_settings
 from axw.relations import Relation
 
@@ -28,7 +28,7 @@ from axw.relations import Relation
 class _AttentionModel(BaseEstimator):
     """What the classifier and the regressor share: Y = A X W over the rows of a table."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  scikit-learn stores each parameter by its name
         self,
         attention: str = "query-key",
         *,
@@ -39,7 +39,7 @@ class _AttentionModel(BaseEstimator):
         heads: int = 2,
         feedforward: str | None = None,
         width: int = 8,
-        members: int = 3,
+        members: int = 1,
         penalty: float | None = None,
         id: str | None = None,
         categorical: Any = "from_dtype",
@@ -61,12 +61,14 @@ class _AttentionModel(BaseEstimator):
 
     # -- fit ---------------------------------------------------------------------------------------------------------------
 
-    def _fit(self, X: Any, Y: np.ndarray, kind: str, targets: Sequence[str], weight: np.ndarray | None, loss: np.ndarray) -> None:
+    def _fit(
+        self, X: Any, Y: np.ndarray, kind: str, targets: Sequence[str], weight: np.ndarray | None, loss: np.ndarray
+    ) -> None:
         """Read the rows, remember them, and solve: `loss` (n) weighs the answers, `weight` (n) the rows that are read."""
         check_settings(self)
         seed = _seed(self.random_state)
         reader = Reader.of(X, self.relations, self.id, self.categorical, weight)
-        rows = reader.rows(X, Y, weight)
+        rows = reader.rows(X, np.ascontiguousarray(Y), weight)
         target = Target.of(kind, Y, rows.weights())
         kept = loss > 0
         rows, loss = (rows, loss) if kept.all() else (rows.take(np.flatnonzero(kept)), loss[kept])
@@ -80,14 +82,15 @@ class _AttentionModel(BaseEstimator):
         simple = self.attention in ("none", "given", "dot")
         step = LinearStep(self.attention if simple else "none", self.relations, self.labels, names, self.targets_)
         linear = step.solve(rows, target, loss, self.penalty if simple else None, seed)
+        self.step_: LinearStep | AttendingStep
+        self.fitted_: Any
         if simple:
             self.step_, self.fitted_, held_out = step, linear, linear.held_out
         else:
             settings = row_settings(self)
-            members = 1 if settings.score == "bilinear" or settings.normalize == "none" else self.members
             penalty = 3.0 if self.penalty is None else self.penalty
-            attending = AttendingStep(settings, self.relations, self.labels, members=members, penalty=penalty)
-            found = attending.solve(rows, target, loss, solve.Logistic(linear.W, linear.b), seed)
+            attending = AttendingStep(settings, self.relations, self.labels, members=self.members, penalty=penalty)
+            found = attending.solve(rows, target, loss, linear, seed)
             self.step_, self.fitted_, held_out = attending, found.network, found.held_out
             self._iterations = found.iterations
         self._held_out = held_out
@@ -107,7 +110,7 @@ class _AttentionModel(BaseEstimator):
 
     def _answer(self, asking: TableRows) -> np.ndarray:
         if isinstance(self.step_, LinearStep):
-            linear = cast(Linear, self.fitted_)
+            linear = self.fitted_
             output = self.step_.design(asking, self.memory_, self.target_) @ linear.W + linear.b
         else:
             output = self.step_.outputs(self.fitted_, asking, self.memory_, self.target_)
@@ -125,12 +128,14 @@ class _AttentionModel(BaseEstimator):
             found = terms.linear_terms(self.step_, self.fitted_, asking, self.memory_, self.target_)
             exact = terms.EXACT
         else:
-            found = terms.attending_terms(self.step_, self.fitted_, asking, self.memory_, self.target_, names, self.targets_)
+            found = terms.attending_terms(
+                self.step_, self.fitted_, asking, self.memory_, self.target_, names, self.targets_
+            )
             exact = terms.GIVEN_A if self.feedforward is None else terms.ABOVE
         found, outputs = self._in_units(found, self._answer(asking))
-        return explain(found, list(asking.rows.ids), self.memory_.rows.ids, self.targets_, exact, outputs)
+        return explain(found, names_of(asking), self.memory_.rows.ids, self.targets_, exact, outputs)
 
-    def _in_units(self, found: list[terms.Term], outputs: np.ndarray) -> tuple[list[terms.Term], np.ndarray]:
+    def _in_units(self, found: list[Term], outputs: np.ndarray) -> tuple[list[Term], np.ndarray]:
         return [term._replace(W=term.W / self.temperature_) for term in found], outputs
 
     # -- what scikit-learn asks --------------------------------------------------------------------------------------------
@@ -165,12 +170,13 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
 
     attention    "none": X W;  "given": A X W, A from `relations`;  "dot": A = X X';  "bilinear": A = X U V' X';
                  "query-key": A = X K Q' X'
-    normalize    for "bilinear" and "query-key": "softmax-or-nothing" (a row may look away from all it could read), "softmax", "none"
+    normalize    for "bilinear" and "query-key": "softmax-or-nothing" (a row may look away from all it could read), "softmax",
+                 or "none"
     relations    who may read whom, keyed by row id or by columns; without any, attention reads all remembered rows
     labels       rows read the labels of the rows that they read; never their own
     rank, heads  key width of a head, and number of heads
     feedforward, width  a feed-forward layer on top: its kind (`axw.equation.KINDS`) and hidden width
-    members      networks from that many random starts, averaged into one
+    members      random starts; the networks of all starts and folds are averaged into one, which is kept
     penalty      on the squared weights; None = chosen on held-out training rows (linear rungs), 3 (attention)
     class_weight None, "balanced", or a mapping from class to weight
     id           name of the column that identifies rows; None = the DataFrame's index
@@ -181,7 +187,7 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
     may be read), feature_names_in_, n_features_in_.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  scikit-learn stores each parameter by its name
         self,
         attention: str = "query-key",
         *,
@@ -192,7 +198,7 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
         heads: int = 2,
         feedforward: str | None = None,
         width: int = 8,
-        members: int = 3,
+        members: int = 1,
         penalty: float | None = None,
         class_weight: Any = None,
         id: str | None = None,
@@ -239,7 +245,8 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
         name = getattr(y, "name", None) or "y"
         targets = [f"{name} = {value}" for value in (self.classes_[1:] if len(self.classes_) == 2 else self.classes_)]
         self._fit(frame, Y, "classes", targets, weight, loss)
-        self.calibration_error_ = calibration_error(self._probabilities(self._held_out / self.temperature_), self._memory_codes())
+        held_out = self._probabilities(self._held_out / self.temperature_)
+        self.calibration_error_ = calibration_error(self._memory_codes(), held_out)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -258,7 +265,13 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """log_loss, auroc, accuracy, brier and calibration_error of rows that were not learned from."""
-        return measures(self.predict_proba(X), _one_column(y, None), self.classes_)
+        truth, P = _one_column(y, None), self.predict_proba(X)
+        # A class that was never learned gets the probability that it was given: none.
+        unknown = [value for value in np.unique(truth) if value not in set(self.classes_.tolist())]
+        classes = [*self.classes_.tolist(), *unknown]
+        codes = np.array([classes.index(value) for value in truth.tolist()], dtype=np.int64)
+        P = np.concatenate([P, np.zeros((len(P), len(unknown)))], axis=1)
+        return {**classification_metrics(codes, P), "calibration_error": calibration_error(codes, P)}
 
     def _memory_codes(self) -> np.ndarray:
         Y = cast(np.ndarray, self.memory_.Y)
@@ -276,8 +289,8 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
 class AttentionRegressor(RegressorMixin, _AttentionModel):
     """y = A X W: a regressor whose rows may read each other, for one target or several.
 
-    The parameters are those of `AttentionClassifier`; there is no class_weight. Linear rungs are ridge regressions in closed form,
-    whose penalty has the least leave-one-out error.
+    The parameters are those of `AttentionClassifier`; there is no class_weight. Linear rungs are ridge regressions in closed
+    form, whose penalty has the least leave-one-out error.
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AttentionRegressor:
@@ -287,7 +300,9 @@ class AttentionRegressor(RegressorMixin, _AttentionModel):
         Y, names = _numbers(y, len(frame))
         weight = _weights(sample_weight, len(frame))
         self._one_target = Y.ndim == 1
-        self._fit(frame, Y.reshape(len(Y), -1), "numbers", names, weight, np.ones(len(frame)) if weight is None else weight)
+        self._fit(
+            frame, Y.reshape(len(Y), -1), "numbers", names, weight, np.ones(len(frame)) if weight is None else weight
+        )
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -296,13 +311,15 @@ class AttentionRegressor(RegressorMixin, _AttentionModel):
         return Y[:, 0] if self._one_target else Y
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
-        """rmse, mae and r2 of rows that were not learned from."""
-        return measures(self.predict(X), np.asarray(y, dtype=float), None)
+        """squared_error, rmse, mae and r2 of rows that were not learned from."""
+        return regression_metrics(np.asarray(y, dtype=float), self.predict(X))
 
-    def _in_units(self, found: list[terms.Term], outputs: np.ndarray) -> tuple[list[terms.Term], np.ndarray]:
+    def _in_units(self, found: list[Term], outputs: np.ndarray) -> tuple[list[Term], np.ndarray]:
         scaled = [term._replace(W=term.W * self.target_.scale) for term in found]
         n = scaled[0].A.shape[0]
-        mean = terms.Term(scaled[0].relation, np.ones((n, 1)), None, np.ones((n, 1)), self.target_.prior[None, :], ("(base)",))
+        mean = Term(
+            scaled[0].relation, np.ones((n, 1)), None, np.ones((n, 1)), self.target_.prior[None, :], ("(base)",)
+        )
         return [mean, *scaled], outputs * self.target_.scale + self.target_.prior
 
     def __sklearn_tags__(self) -> Any:
@@ -313,14 +330,20 @@ class AttentionRegressor(RegressorMixin, _AttentionModel):
 
 def _one_column(y: Any, n: int | None) -> np.ndarray:
     if y is None:
-        raise DataError("This estimator requires y to be passed, but the target y is None.", "y", "Give the answers of the rows.")
+        raise DataError(
+            "This estimator requires y to be passed, but the target y is None.", "y", "Give the answers of the rows."
+        )
     values = column_or_1d(np.asarray(y) if not hasattr(y, "to_numpy") else y.to_numpy(), warn=True)
     if n is not None and len(values) != n:
-        raise DataError(f"X has {n} rows, y has {len(values)}: inconsistent numbers of samples.", "y", "Give one answer a row.")
+        raise DataError(
+            f"X has {n} rows, y has {len(values)}: inconsistent numbers of samples.", "y", "Give one answer a row."
+        )
     lost = pd.isna(pd.Series(values)).sum()
     if lost:
         raise DataError(
-            f"Input y contains NaN: {lost} of {len(values)} answers are missing.", "y", "Leave out rows whose answer is not known."
+            f"Input y contains NaN: {lost} of {len(values)} answers are missing.",
+            "y",
+            "Leave out rows whose answer is not known.",
         )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError("Input y contains infinity.", "y", "Leave out those rows, or mend their answers.")
@@ -329,7 +352,9 @@ def _one_column(y: Any, n: int | None) -> np.ndarray:
 
 def _numbers(y: Any, n: int) -> tuple[np.ndarray, list[str]]:
     if y is None:
-        raise DataError("This estimator requires y to be passed, but the target y is None.", "y", "Give the answers of the rows.")
+        raise DataError(
+            "This estimator requires y to be passed, but the target y is None.", "y", "Give the answers of the rows."
+        )
     columns = [str(name) for name in y.columns] if hasattr(y, "columns") else [str(getattr(y, "name", None) or "y")]
     values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
     if values.dtype.kind == "c":
@@ -337,11 +362,15 @@ def _numbers(y: Any, n: int) -> tuple[np.ndarray, list[str]]:
     try:
         values = values.astype(np.float64)
     except (TypeError, ValueError):
-        raise DataError(f"Unknown label type: y holds {values.dtype}, not numbers.", "y", "Use AttentionClassifier.") from None
+        raise DataError(
+            f"Unknown label type: y holds {values.dtype}, not numbers.", "y", "Use AttentionClassifier."
+        ) from None
     if values.ndim == 2 and values.shape[1] == 1:
         values = column_or_1d(values, warn=True)
     if len(values) != n:
-        raise DataError(f"X has {n} rows, y has {len(values)}: inconsistent numbers of samples.", "y", "Give one answer a row.")
+        raise DataError(
+            f"X has {n} rows, y has {len(values)}: inconsistent numbers of samples.", "y", "Give one answer a row."
+        )
     if not np.isfinite(values).all():
         bad = "NaN" if np.isnan(values).any() else "infinity"
         raise DataError(f"Input y contains {bad}.", "y", "Leave out rows whose answer is not known.")
@@ -357,9 +386,13 @@ def _weights(sample_weight: Any, n: int) -> np.ndarray | None:
     if weight.ndim == 0:
         return np.full(n, float(weight))
     if weight.shape != (n,):
-        raise DataError(f"sample_weight has shape {weight.shape}, expected {(n,)}.", "sample_weight", "Give one weight a row.")
+        raise DataError(
+            f"sample_weight has shape {weight.shape}, expected {(n,)}.", "sample_weight", "Give one weight a row."
+        )
     if not np.isfinite(weight).all() or (weight < 0).any() or weight.sum() <= 0:
-        raise DataError("sample_weight holds negative, infinite or only zero weights.", "sample_weight", "Weights are at least 0.")
+        raise DataError(
+            "sample_weight holds negative, infinite or only zero weights.", "sample_weight", "Weights are at least 0."
+        )
     return weight
 
 
@@ -368,6 +401,6 @@ def _seed(random_state: Any) -> int:
         return int(random_state or 0)
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
-    raise UsageError(f"random_state is {random_state!r}.", "random_state", "Give an integer, None (= 0), or a RandomState.")
-
-
+    raise UsageError(
+        f"random_state is {random_state!r}.", "random_state", "Give an integer, None (= 0), or a RandomState."
+    )

@@ -29,7 +29,16 @@ def linear_terms(step: LinearStep, fitted: Linear, asking: TableRows, memory: Ta
     for relation in step.relations:
         given = relation.given(asking.rows, memory.rows)
         index, A, degree = _rows_read(given)
-        terms.append(Term(relation.name, A / np.maximum(degree, 1e-300)[:, None], index, memory.X, fitted.W[place : place + d], names))
+        terms.append(
+            Term(
+                relation.name,
+                A / np.maximum(degree, 1e-300)[:, None],
+                index,
+                memory.X,
+                fitted.W[place : place + d],
+                names,
+            )
+        )
         place += d
         count = np.log1p(given.count())[:, None]
         terms.append(Term(relation.name, np.ones((n, 1)), None, count, fitted.W[place : place + 1], ("n",)))
@@ -60,7 +69,9 @@ def attending_terms(
         question = question._replace(parts=(Reachable(None, everyone, question.parts[0].bias),))
     with torch.no_grad():
         reads = network.read(question)
-        above = network.above(question, [read for read, _ in reads]).numpy() if network.feedforward is not None else None
+        above = (
+            network.above(question, [read for read, _ in reads]).numpy() if network.feedforward is not None else None
+        )
     terms = [_own(np.ones((len(asking.X), 1)), network.bias.detach().numpy()[None, :], ("(base)",))]
     if network.own is not None:
         terms.append(_own(asking.X, network.own.weight.detach().numpy().T, names))
@@ -68,13 +79,22 @@ def attending_terms(
     for part, (_, A) in enumerate(reads):
         assert A is not None
         name = step.relations[part].name if step.relations else "all rows"
-        index = question.parts[part].index
+        index = question.parts[part].places
         places = np.tile(np.arange(len(memory.X)), (len(asking.X), 1)) if index is None else index.numpy()
         V = network.values(part).detach().numpy()
-        terms += [Term(name, A[:, head].numpy(), places, question.Z.numpy(), V[head], features) for head in range(A.shape[1])]
+        terms += [
+            Term(name, A[:, head].numpy(), places, question.Z.numpy(), V[head], features) for head in range(A.shape[1])
+        ]
     if above is not None:
         terms += [
-            Term("feed-forward", np.ones((len(above), 1)), None, above[:, [c]], np.eye(above.shape[1])[[c]], ("(all it read)",))
+            Term(
+                "feed-forward",
+                np.ones((len(above), 1)),
+                None,
+                above[:, [c]],
+                np.eye(above.shape[1])[[c]],
+                ("(all it read)",),
+            )
             for c in range(above.shape[1])
         ]
     return terms
@@ -94,5 +114,3 @@ def _rows_read(given: Given) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     most = int(given.count().max(initial=0))
     index, weight, mask = given.neighbours(max(most, 1))
     return index, np.where(mask, weight, 0.0), given.degree()
-
-

@@ -2,9 +2,9 @@
 
     Y = X W  +  sum over parts and heads of A Z V  +  FeedForward([X, A Z V])
 
-A part is one `Attention`: over all remembered rows, or over the rows that one relation lets a row read. A is made from the columns of both
-rows; Z holds what a remembered row gives to its readers: a constant, its label, its columns. Given A, the first two terms are sums over rows and columns, so that an
-explanation of them is exact.
+A part is one `Attention`: over all remembered rows, or over the rows that one relation lets a row read. A is made from the columns
+of both rows; Z holds what a remembered row gives to its readers: a constant, its label, its columns. Given A, the first two terms
+are sums over rows and columns, so that an explanation of them is exact.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ SCORES = ("query-key", "bilinear")
 class Reachable(NamedTuple):
     """Which remembered rows the asking rows may read, in one part.
 
-    index  (n r)           rows of the memory, padded to r; None where all m rows may be read
+    places (n r)           rows of the memory, padded to r; None where all m rows may be read
     mask   (n r) or (n m)  True = may read; None = all of them
     bias   (n r) or (n m)  added to the scores: the logarithm of a row's weight; None = equal weights
     """
 
-    index: Tensor | None = None
+    places: Tensor | None = None
     mask: Tensor | None = None
     bias: Tensor | None = None
 
@@ -135,8 +135,8 @@ def _attention(d: int, e: int, c: int, settings: RowSettings) -> Attention:
 def _read(part: Attention, rows: RowsToRead, reach: Reachable) -> tuple[Tensor, Tensor | None]:
     heads = part.score.heads
     memory = Memory(part.score.keys(rows.M[None]), split_heads(part.value(rows.Z[None]), heads))
-    if reach.index is not None:
-        own = gather(memory, reach.index, reach.mask)
+    if reach.places is not None:
+        own = gather(memory, reach.places, reach.mask)
         bias = None if reach.bias is None else reach.bias[:, None, None, :]
         read, A = part(rows.X[:, None], own, None, bias)
         return read[:, 0].unflatten(-1, (heads, -1)), A[:, :, 0]

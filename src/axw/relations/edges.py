@@ -13,7 +13,7 @@ import pandas as pd
 from axw.errors import DataError, UsageError, did_you_mean
 from axw.relations.base import KeyCounts, Relation, Rows, Saved, column_names
 from axw.relations.given import SparseGiven, from_pairs
-from axw.relations.keys import Coded, coded, examples, itself, objects, places, same_kinds, together
+from axw.relations.keys import Coded, coded, examples, itself, kinds, objects, places, same_kinds, together
 
 SMALLEST, LARGEST = 1e-100, 1e100
 
@@ -203,19 +203,43 @@ def _edges(sources: Coded, targets: Coded, weights: np.ndarray | None, where: st
 
 def _digest(edges: _Edges) -> str:
     """SHA-256 of the edges as a set: their order in the table plays no part."""
-    names = b"".join(hashlib.blake2b(repr(_plain(key)).encode(), digest_size=8).digest() for key in edges.keys)
-    name = np.frombuffer(names, np.uint64)
+    name = _names(edges.keys)
     # Any order that the edges alone decide will do: this one needs a single sort.
     order = np.argsort(name[edges.source] * np.uint64(0x9E3779B97F4A7C15) + name[edges.target])
-    total = hashlib.sha256(name[edges.source[order]].tobytes() + name[edges.target[order]].tobytes())
+    total = hashlib.sha256(",".join(sorted(kinds(edges.keys))).encode())
+    total.update(name[edges.source[order]].tobytes() + name[edges.target[order]].tobytes())
     total.update(b"" if edges.weight is None else edges.weight[order].tobytes())
     return total.hexdigest()
 
 
+def _names(keys: pd.Series) -> np.ndarray:
+    """A number for each key, uint64 (u,), that depends on nothing but the key; 7, 7.0 and numpy's 7 are one."""
+    whole = _whole(keys)
+    if whole is not None:  # splitmix64: neighbouring numbers become far ones
+        mixed = whole.view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return np.asarray(mixed ^ (mixed >> np.uint64(31)))
+    texts = (key if isinstance(key, str) else repr(_plain(key)) for key in keys)
+    digests = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts]
+    return np.frombuffer(b"".join(digests), np.uint64)
+
+
+def _whole(keys: pd.Series) -> np.ndarray | None:
+    """The keys as int64, where they are whole numbers that fit."""
+    if kinds(keys) != {"number"}:
+        return None
+    try:
+        whole = keys.astype(np.int64)
+        return whole.to_numpy() if (whole == keys).all() else None
+    except (OverflowError, TypeError, ValueError):
+        return None
+
+
 def _plain(key: Any) -> Any:
-    """7, 7.0 and numpy's 7 are one key."""
+    """A number as Python's own."""
     if isinstance(key, bool | np.bool_ | int | np.integer):
         return int(key)
     if isinstance(key, float | np.floating):
         return int(key) if float(key).is_integer() else float(key)
-    return str(key) if isinstance(key, str) else key
+    return key

@@ -79,7 +79,7 @@ class Given(ABC):
             raise UsageError(f"most is {most}; allowed: at least 1.", "neighbours(most)")
         n, count = self.shape[0], self.count()
         k = max(1, min(most, int(count.max(initial=0))))
-        _refuse_above(n * k * 17, f"{n:,} rows x {k:,} neighbours", "Ask for fewer neighbours: neighbours(most=64).")
+        refuse_above(n * k * 17, f"{n:,} rows x {k:,} neighbours", "Ask for fewer neighbours: neighbours(most=64).")
         index, weight = np.zeros((n, k), np.int64), np.zeros((n, k))
         mask = np.arange(k) < np.minimum(count, k)[:, None]
         for start in range(0, n, max(1, _CELLS // k)):
@@ -94,7 +94,7 @@ class Given(ABC):
         """A as a sparse matrix (n m), indices sorted. Raises `ResourceError` where it would fill more than `MOST_BYTES`."""
         count = self.count()
         pairs = int(count.sum())
-        _refuse_above(pairs * 12, f"{pairs:,} pairs of rows", "Use sum, mean or neighbours, which never form A.")
+        refuse_above(pairs * 12, f"{pairs:,} pairs of rows", "Use sum, mean or neighbours, which never form A.")
         indptr = np.concatenate([[0], np.cumsum(count)])
         indices, data = np.empty(pairs, np.int32), np.empty(pairs)
         for start in range(0, pairs, _CELLS):
@@ -123,7 +123,8 @@ class Given(ABC):
 class FactoredGiven(Given):
     """A = M N' less itself, with M (n g) and N (m g) the group of each row: rows of one group read each other.
 
-    A X = M (N' X) - X_itself, in O((n + m) d) and without a pair ever being formed, however large a group is.
+    A X = M (N' X) - X_itself, without a pair ever being formed: in O((n + m) d), times log2 of the size of the group for a
+    row that is in it. What it is less by is left out rather than taken off, so no bit of a row's own label comes back to it.
 
     asking (n,)  the group of each asking row, -1 for none;  memory (m,)  the same for the memory
     """
@@ -133,6 +134,7 @@ class FactoredGiven(Given):
         self.asking, self.memory = asking, memory
         groups = int(max(asking.max(initial=-1), memory.max(initial=-1))) + 1
         size = np.bincount(memory[memory >= 0], minlength=groups)
+        self._of_groups = (groups, len(memory))
         self._start = np.concatenate([[0], np.cumsum(size)])
         self._members = np.argsort(memory, kind="stable")[len(memory) - int(size.sum()) :]
         self._place = np.empty(len(memory), np.int64)  # of a row of the memory among the members
@@ -143,14 +145,15 @@ class FactoredGiven(Given):
 
     def sum(self, X: np.ndarray) -> np.ndarray:
         values = self._checked(X)
-        ones = np.ones(len(self._members))
-        N = csr_array((ones, self._members, self._start), shape=(len(self._start) - 1, self.shape[1]))
-        of_group = np.concatenate([N @ values, np.zeros((1, values.shape[1]))])
-        read = of_group[self.asking]
-        read[self._inside] -= values[self.itself[self._inside]]
-        # What is left of a sum that held one row is rounding, not a row.
-        read[self.count() == 0] = 0.0
-        return np.asarray(read)
+        read = np.zeros((self.shape[0], values.shape[1]))
+        outside = np.flatnonzero((self.asking >= 0) & ~self._inside)
+        if len(outside):
+            N = csr_array((np.ones(len(self._members)), self._members, self._start), shape=self._of_groups)
+            read[outside] = (N @ values)[self.asking[outside]]
+        if self._inside.any():
+            others = _others(values[self._members], self._start)
+            read[self._inside] = others[self._place[self.itself[self._inside]]]
+        return read
 
     def degree(self) -> np.ndarray:
         return np.asarray(self.count(), dtype=np.float64)
@@ -169,6 +172,26 @@ class FactoredGiven(Given):
             own = np.where(self._inside[rows], self._place[self.itself[rows]] - start, len(self.memory))
             nth = nth + (nth >= own)
         return self._members[start + nth], np.ones(len(rows))
+
+
+def _others(values: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """For each row (p d) the sum of the other rows of its group; group g is the rows start[g] to start[g + 1].
+
+    As in a tournament: in each round a row meets the sum of the block beside its own, then the two become one block.
+    """
+    count, first = np.diff(start), start[:-1]
+    group = np.repeat(np.arange(len(count)), count)
+    block = np.arange(len(values)) - first[group]
+    total, sums = np.zeros_like(values), values
+    while count.max(initial=0) > 1:
+        beside = block ^ 1
+        met = np.flatnonzero(beside < count[group])
+        total[met] += sums[first[group[met]] + beside[met]]
+        place = np.arange(len(sums)) - np.repeat(first, count)
+        sums = np.add.reduceat(sums, np.flatnonzero(place % 2 == 0))
+        block, count = block >> 1, (count + 1) // 2
+        first = np.concatenate([[0], np.cumsum(count)[:-1]])
+    return total
 
 
 class SparseGiven(Given):
@@ -239,7 +262,8 @@ def _without_itself(A: csr_array, itself: np.ndarray) -> csr_array:
     return csr_array((A.data[keep], A.indices[keep], indptr), shape=A.shape)
 
 
-def _refuse_above(size: int, what: str, todo: str) -> None:
+def refuse_above(size: int, what: str, todo: str) -> None:
+    """`ResourceError` before anything of more than `MOST_BYTES` is filled."""
     if size > MOST_BYTES:
         raise ResourceError(
             f"{what} would fill {size / 2**30:,.1f} GiB; at most {MOST_BYTES / 2**30:,.0f} GiB are filled.", "A", todo

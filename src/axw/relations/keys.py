@@ -28,6 +28,7 @@ _KINDS = {
     "period": "date",
     "empty": "",
 }
+_NO_TEXT = {name for name, kind in _KINDS.items() if kind != "text"}
 
 
 def objects(values: Any) -> pd.Series:
@@ -36,7 +37,9 @@ def objects(values: Any) -> pd.Series:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     column = column.reset_index(drop=True).astype(object)
-    missing = column.isna() | np.fromiter((isinstance(v, str) and not v.strip() for v in column), bool, len(column))
+    missing = column.isna()
+    if pd.api.types.infer_dtype(column, skipna=True) not in _NO_TEXT:
+        missing |= np.fromiter((isinstance(v, str) and not v.strip() for v in column), bool, len(column))
     return column.where(~missing, None) if missing.any() else column
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from axw.ladders.metrics import auroc, calibration_bins, calibration_error, classification_metrics, regression_metrics
+from axw.measures import auroc, calibration_bins, calibration_error, classification_metrics, regression_metrics
 
 
 def made_up(rows: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
