@@ -1,10 +1,10 @@
 """Help is quick, imports nothing heavy, and its examples run."""
 
+import io
 import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import typer
@@ -58,50 +58,45 @@ def test_every_page_ends_with_examples(words, capsys):
         assert all(line.startswith("    axw ") for line in examples)
 
 
-def ran(words, folder, tmp_path):
-    """The example in a folder of its own, with the files and the model that the pages speak of."""
-    for name in ("train.csv", "test.csv"):
-        if not (tmp_path / name).exists():
-            (tmp_path / name).write_bytes((folder / name).read_bytes())
-    redirect = words.index("<") if "<" in words else None
-    source = (tmp_path / words[redirect + 1]).open("rb") if redirect is not None else subprocess.DEVNULL
-    asked = words[1:redirect]
-    script = "import sys; from axw.cli import main; sys.exit(main())"
-    environment = {"OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    return subprocess.run(
-        [sys.executable, "-c", script, *asked],
-        cwd=tmp_path,
-        stdin=source,
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-
-
 @pytest.fixture(scope="module")
 def workshop(titanic, tmp_path_factory):
-    """A folder in which the examples run one after the other, the model of `axw fit` there already."""
+    """A folder in which the examples run: the tables that the pages speak of, and the model of the page of `axw fit`."""
     folder = tmp_path_factory.mktemp("workshop")
-    if ("fit", "table") in PAGES:
-        fits = [line for path, line in EXAMPLES if path == ("fit", "table") and "family.axw" in line]
-        assert ran(shlex.split(fits[0]), titanic, folder).returncode == 0
+    for name in ("train.csv", "test.csv"):
+        (folder / name).write_bytes((titanic / name).read_bytes())
+    fits = [line for path, line in EXAMPLES if path == ("fit", "table") and "family.axw" in line]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(shlex.split(fits[0])[1:]) == 0
     return folder
 
 
-SLOW = ("demo", "ladder")
+def run(line, folder, monkeypatch):
+    """One example as a shell would run it, in this process."""
+    words = shlex.split(line)
+    monkeypatch.chdir(folder)
+    if "<" in words:
+        place = words.index("<")
+        data = (folder / words[place + 1]).read_bytes()
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        words = words[:place]
+    return main(words[1:])
+
+
+def lines(slow=False):
+    """The examples, each once; those of whole ladders take a while."""
+    return sorted({line for _, line in EXAMPLES if (line.split()[1] in ("demo", "ladder")) == slow})
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", sorted({line for path, line in EXAMPLES if line.split()[1] in SLOW}))
-def test_slow_examples_run(line, titanic, workshop):
-    done = ran(shlex.split(line), titanic, workshop)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+@pytest.mark.parametrize("line", lines(slow=True))
+def test_slow_examples_run(line, workshop, monkeypatch, capsys):
+    assert run(line, workshop, monkeypatch) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize("line", sorted({line for path, line in EXAMPLES if line.split()[1] not in SLOW}))
-def test_examples_run(line, titanic, workshop):
-    done = ran(shlex.split(line), titanic, workshop)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.parametrize("line", lines())
+def test_examples_run(line, workshop, monkeypatch, capsys):
+    assert run(line, workshop, monkeypatch) == 0, capsys.readouterr().err
     wrote = re.search(r"-o (\S+)", line)
-    assert (Path(workshop) / wrote[1]).stat().st_size if wrote else done.stdout
+    assert (workshop / wrote[1]).stat().st_size if wrote else capsys.readouterr().out

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -20,10 +21,16 @@ from axw.learning import Hook, Stopped, Trainer
 from axw.learning.distributed import Processes, processes, shard
 from axw.learning.hooks import Record
 from axw.storage import tensors_to_bytes, write_bytes, write_json
-from tests.learning.tiny import Batch, Plain, batches, evaluate, loss, settings, start_or_resume
+from tests.learning import tiny
+from tests.learning.tiny import Batch, Plain, evaluate, loss, settings, start_or_resume
 
 STEPS = 50
 CHOSEN = settings(steps=STEPS, accumulate=2, ema=0.9, checkpoint_every=20, evaluate_every=11)
+
+
+def batches(epoch: int) -> Sequence[Batch]:
+    """Seven batches, so that the last step of an epoch has one batch for two processes."""
+    return tiny.batches(epoch, size=9)
 
 
 class Log(Hook):

@@ -16,8 +16,8 @@ from axw.errors import UsageError
 from axw.learning import Trainer
 from axw.learning.distributed import Processes, processes, shard
 from axw.storage import tensors_from_bytes
-from tests.learning.distributed_worker import CHOSEN, STEPS
-from tests.learning.tiny import Plain, batches, evaluate, history, loss
+from tests.learning.distributed_worker import CHOSEN, STEPS, batches
+from tests.learning.tiny import Plain, evaluate, history, loss
 
 ROOT = Path(__file__).parents[2]
 

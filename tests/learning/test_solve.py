@@ -60,7 +60,9 @@ def test_left_out_never_depends_on_the_answer_that_is_left_out(seed, n, d):
     X, Y, weight = table(seed, n, d, 2)
     other = Y.copy()
     other[0] += 7.0
-    before, after = (solve.ridge(X, answer, [5.0], np.maximum(weight, 1.0) * 0 + 1).left_out[0] for answer in (Y, other))
+    before, after = (
+        solve.ridge(X, answer, [5.0], np.maximum(weight, 1.0) * 0 + 1).left_out[0] for answer in (Y, other)
+    )
     np.testing.assert_allclose(before, after, atol=1e-7)
 
 
@@ -111,7 +113,9 @@ def test_logistic_equals_scikit_learns(classes, weighted):
     np.testing.assert_allclose(found.W.T, peer.coef_, atol=1e-5)
     # Of several classes, only differences of b are told by the data.
     b, peer_b = found.b, peer.intercept_
-    np.testing.assert_allclose(b - (0 if classes == 2 else b.mean()), peer_b - (0 if classes == 2 else peer_b.mean()), atol=1e-4)
+    np.testing.assert_allclose(
+        b - (0 if classes == 2 else b.mean()), peer_b - (0 if classes == 2 else peer_b.mean()), atol=1e-4
+    )
 
 
 def test_logistic_gives_one_answer_from_every_start():
@@ -213,7 +217,9 @@ def test_early_stopping_goes_back_to_the_best_weights():
 
 def test_early_stopping_with_nothing_better_keeps_the_start():
     w = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
-    found = solve.minimise(lambda: (w - 5).square().sum(), [w], held_out=lambda: float(w.detach().abs().sum()), patience=2)
+    found = solve.minimise(
+        lambda: (w - 5).square().sum(), [w], held_out=lambda: float(w.detach().abs().sum()), patience=2
+    )
     assert found.iterations == 0 and w.item() == 1.0 and found.held_out == 1.0
 
 

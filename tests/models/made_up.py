@@ -19,7 +19,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "given": {"attention": "given"},
     "dot": {"attention": "dot"},
     "bilinear": {"attention": "bilinear", "normalize": "none"},
-    "query-key": {"attention": "query-key", "rank": 1, "heads": 2, "members": 2},
+    "query-key": {"attention": "query-key", "rank": 1, "heads": 2, "members": 1},
 }
 
 

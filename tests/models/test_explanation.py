@@ -18,7 +18,9 @@ RELATIONS = relations(TABLE)
 CASES = [
     (kind, task, related)
     for kind, task, related in itertools.product(KINDS, TASKS, RELATIONS)
-    if (kind != "given" or related != "nothing") and (kind not in ("none", "dot") or related == "nothing")
+    if (kind != "given" or related != "nothing")
+    and (kind not in ("none", "dot") or related == "nothing")
+    and (kind == "given" or related != "two")
 ]
 
 
@@ -36,7 +38,10 @@ def test_contributions_add_up_to_the_output(kind, task, related):
         np.testing.assert_allclose(by_hand, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(("kind", "related"), [("given", "two"), ("query-key", "two"), ("query-key", "nothing"), ("dot", "nothing")])
+@pytest.mark.parametrize(
+    ("kind", "related"),
+    [("given", "two"), ("query-key", "two"), ("query-key", "nothing"), ("dot", "nothing")],
+)
 def test_rows_that_are_read_are_remembered_rows_and_never_the_row_itself(kind, related):
     fitted = model(kind, relations=RELATIONS[related], labels=True).fit(X, answers(TABLE, "binary"))
     lines = fitted.explain(X).to_frame()
@@ -79,8 +84,7 @@ def test_the_contribution_of_a_relative_is_what_the_answer_changes_by_when_its_c
     assert fitted.predict(row)[0] - before == pytest.approx(line["contribution"] / z)
 
 
-@pytest.mark.parametrize("kind", ["relu", "swiglu"])
-@pytest.mark.parametrize("task", ["binary", "multi-class"])
+@pytest.mark.parametrize(("kind", "task"), [("relu", "multi-class"), ("swiglu", "binary")])
 def test_the_feed_forward_part_is_one_line_an_output(kind, task):
     fitted = model("query-key", task, relations=[HOUSEHOLD], feedforward=kind, width=3).fit(X, answers(TABLE, task))
     explanation = fitted.explain(X.iloc[:3])
@@ -106,9 +110,10 @@ def test_by_sums_over_everything_else():
 
 def test_weights_of_a_softmax_add_up_to_at_most_one_a_head():
     fitted = AttentionClassifier(rank=1, heads=1, members=1).fit(X, answers(TABLE, "binary"))
+    heads = fitted.fitted_.settings.heads
     lines = fitted.explain(X.iloc[:4]).to_frame()
     weights = lines[lines["read"] != ""].drop_duplicates(["place", "read"]).groupby("place")["weight"].sum()
-    assert ((weights > 0) & (weights <= 1 + 1e-12)).all()
+    assert ((weights > 0) & (weights <= heads + 1e-12)).all()
 
 
 def test_text_fits_a_terminal_and_adds_up():
@@ -126,7 +131,9 @@ def test_text_fits_a_terminal_and_adds_up():
 
 def test_text_fits_a_terminal_whatever_the_names():
     y = answers(TABLE, "binary").rename("whether the loan was repaid in full and in time, as far as anybody can know")
-    rows = X.set_axis([f"customer number {i} of the branch in the street behind the old station" for i in range(len(X))])
+    rows = X.set_axis(
+        [f"customer number {i} of the branch in the street behind the old station" for i in range(len(X))]
+    )
     fitted = model("given", relations=[HOUSEHOLD], labels=True).fit(rows, y)
     assert max(map(len, fitted.explain(rows.iloc[:3]).to_text().splitlines())) <= 80
     learned = model("query-key", relations=[HOUSEHOLD], feedforward="relu", width=2).fit(rows, y)

@@ -96,7 +96,10 @@ def asked() -> pd.DataFrame:
 @pytest.mark.parametrize("kind", ["two", "many", "numbers", "several"])
 @pytest.mark.parametrize("attention", ATTENTION)
 def test_loaded_model_predicts_bit_for_bit_the_same(attention: str, kind: str, tmp_path: Path) -> None:
-    model = fitted(attention, kind, labels=attention in ("given", "query-key"))
+    # Between the kinds of target, each attention meets each kind of relation.
+    half = slice(None, 2) if kind in ("two", "numbers") else slice(2, None)
+    used = relations()[half] if attention in ("bilinear", "query-key") else relations()
+    model = fitted(attention, kind, labels=attention in ("given", "query-key"), related=used)
     model.save(tmp_path / "one")
     again = load(tmp_path / "one")
     assert type(again) is type(model)
@@ -106,7 +109,9 @@ def test_loaded_model_predicts_bit_for_bit_the_same(attention: str, kind: str, t
     before, after = model.get_params(), again.get_params()
     assert before == after
     assert clone(again).get_params() == before
-    pd.testing.assert_frame_equal(again.explain(asked()).to_frame(), model.explain(asked()).to_frame())
+    pd.testing.assert_frame_equal(
+        again.explain(asked()[5:8]).to_frame(), model.explain(asked()[5:8]).to_frame()
+    )
     assert list(again.get_feature_names_out()) == list(model.get_feature_names_out())
     again.save(tmp_path / "two")
     assert files(tmp_path / "one") == files(tmp_path / "two")
@@ -290,7 +295,7 @@ def test_config_that_lies(
     )
     with pytest.raises(ModelError) as found:
         load(tmp_path / "m")
-    assert text in str(found.value) and "config.json" in found.value.where and found.value.todo
+    assert text in str(found.value) and found.value.where and found.value.todo
     assert found.value.exit_code == 4
 
 

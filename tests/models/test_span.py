@@ -52,7 +52,7 @@ def test_the_dot_product_of_rows_answers_in_the_span_of_the_columns(task):
 
 
 def test_the_answers_are_in_the_span_of_what_the_linear_model_answers():
-    """[1, X W] with W of the linear model for as many outputs as X has columns is the whole span; the linear model itself lies in it."""
+    """The linear model itself, by the same test."""
     y = answers(TABLE, "multi-class")
     linear = model("none", "multi-class").fit(X, y)
     columns = linear._reader.rows(NEW).X
@@ -61,7 +61,11 @@ def test_the_answers_are_in_the_span_of_what_the_linear_model_answers():
     assert outside(with_constant(explained), outputs(linear, NEW)) < 1e-8
 
 
-@pytest.mark.parametrize("settings", [{"normalize": "softmax-or-nothing"}, {"normalize": "none", "relations": [HOUSEHOLD]}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [{"normalize": "softmax-or-nothing"}, {"normalize": "none", "relations": [HOUSEHOLD]}],
+    ids=str,
+)
 def test_a_softmax_or_a_relation_leaves_the_span(settings):
     """The same test fails where something is added, so it tests something."""
     fitted = model("query-key", "number", **settings).fit(X, answers(TABLE, "number"))

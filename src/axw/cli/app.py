@@ -13,7 +13,7 @@ from axw.version import __version__
 _EPILOG = examples(
     "axw demo --folds 3",
     "axw check train.csv --target survived",
-    "axw ladder table train.csv --target survived --relation same:ticket",
+    "axw ladder table train.csv --target survived --drop name --relation same:family,class --folds 3",
 )
 
 app = typer.Typer(

@@ -85,6 +85,7 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     """
     from axw.cli import tables
     from axw.cli.relations import parse, relations
+    from axw.ladders.groups import check_relations
 
     settings = {"attention": attention and attention.value, "labels": labels, "rank": rank, "heads": heads}
     chosen = {name: value for name, value in (settings | {"feedforward": feedforward}).items() if value is not None}
@@ -97,6 +98,7 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     read = tables.read(file)
     parts = tables.split(read, target, listed(drop), id)
     related = relations(specs, list(parts.X.columns), read.name)
+    check_relations(parts.X, related, id)
     tables.say_leaks(read, target, listed(drop), id)
     _threads(threads)
     kind = tables.task_of(parts.y, task and task.value)

@@ -38,8 +38,7 @@ def read(path: Path) -> Table:
 
     if str(path) != "-":
         frame = read_table(path)  # says what is wrong with the path, where something is
-        size, sha256 = _digest(path)
-        return Table(str(path), frame, size, sha256)
+        return Table(str(path), _numbered(frame), *_digest(path))
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("The table is to come from stdin, and stdin is a terminal.", "-", "Pipe a file: < table.csv")
     with tempfile.TemporaryDirectory(prefix="axw-") as folder:
@@ -49,7 +48,12 @@ def read(path: Path) -> Table:
             frame = read_table(copy)
         except AxwError as error:
             raise type(error)(error.what, error.where.replace(str(copy), "stdin"), error.todo) from error
-        return Table("-", frame, *_digest(copy))
+        return Table("-", _numbered(frame), *_digest(copy))
+
+
+def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows numbered from 1, as a reader counts them: so they are called where no column holds ids."""
+    return frame.set_axis(range(1, len(frame) + 1))
 
 
 def _digest(path: Path) -> tuple[int, str]:

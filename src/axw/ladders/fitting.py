@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits
 
 from axw.errors import AxwError, DataError
 from axw.ladders.groups import Fold
-from axw.measures import calibration_error, classification_metrics, clipped, regression_metrics
 from axw.ladders.verdict import Answer
+from axw.measures import calibration_error, classification_metrics, clipped, regression_metrics
 
 
 class Target(NamedTuple):

@@ -33,6 +33,15 @@ def rows_of(frame: pd.DataFrame, relations: Sequence[Relation], id: str | None) 
     return Rows(ids.to_numpy(dtype=object), frame[keys])
 
 
+def check_relations(frame: pd.DataFrame, relations: Sequence[Relation], id: str | None) -> None:
+    """Warn of keys that name nobody, and refuse keys that match nothing: of the whole table, since in a fold the keys of rows
+    that were held out name nobody, rightly."""
+    if relations:
+        rows = rows_of(frame, relations, id)
+        for relation in relations:
+            relation.check(rows)
+
+
 def check_named(frame: pd.DataFrame, relations: Sequence[Relation], id: str | None) -> None:
     """Relations that name rows need rows that have names. A place in a table is not one, and once a fold has been taken nobody
     can tell any more that it was a place: so the whole table is looked at."""

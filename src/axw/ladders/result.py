@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from axw.measures import PRIMARY
 from axw.ladders.rungs import Rung
 from axw.ladders.statistics import Interval, corrected_interval
 from axw.ladders.verdict import Answer, Answers, Choice, Comparison, Question, choose, compare, relation_pays, sentence
+from axw.measures import PRIMARY
 
 SCHEMA = "axw.ladder/1"
 MEASURES = {"log_loss": "log loss", "squared_error": "squared error"}

@@ -15,12 +15,12 @@ from axw.data import as_frame
 from axw.data.leaks import is_classes
 from axw.errors import DataError, DataWarning, UsageError
 from axw.ladders.fitting import Fit, Target, answer_of, in_any_order
-from axw.ladders.groups import Fold, check_named
-from axw.measures import PRIMARY
+from axw.ladders.groups import Fold, check_named, check_relations
 from axw.ladders.result import Ladder, build
 from axw.ladders.rungs import Rung, table_rungs
 from axw.ladders.splitters import KnownNeighbours, NewGroups
 from axw.ladders.verdict import Answer, Question
+from axw.measures import PRIMARY
 from axw.relations import Relation
 
 QUESTIONS = (KnownNeighbours(10), NewGroups(10))
@@ -60,6 +60,7 @@ def ladder(
     task = _task(y, rungs)
     target = _target(y, task, len(frame))
     rungs = _checked(table_rungs(task, relations, seed, id) if rungs is None else rungs)
+    check_relations(frame, tuple(relations), id)
     questions, folds = _questions(cv, frame, target, tuple(relations), id)
     work = [(q, r, f) for q in range(len(questions)) for r in range(len(rungs)) for f in range(len(folds[q]))]
     frames = [_seen(frame, rung, relations, id) for rung in rungs]

@@ -68,7 +68,10 @@ def _steps(related: bool) -> list[_Step]:
     ]
     if related:
         return [*steps, _Step(_HEADS, "relatives", _WITHIN, {**_MORE, "labels": True}, True)]
-    return [*(step for step in steps if not step.related), _Step(_HEADS, "all rows", _SOFTMAX, {**_MORE, "labels": True, "members": 1})]
+    return [
+        *(step for step in steps if not step.related),
+        _Step(_HEADS, "all rows", _SOFTMAX, {**_MORE, "labels": True, "members": 1}),
+    ]
 
 
 def table_rungs(

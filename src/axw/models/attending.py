@@ -114,7 +114,7 @@ class AttendingStep:
     def solve(self, rows: TableRows, target: Target, loss_weight: np.ndarray, linear: Linear, seed: int) -> Attending:
         """Cross-fit and average: each network learns from all folds but one, stops early by that one, and all are merged.
 
-        It starts at `linear`, the model X W, solved: attention has only to add to it, and with no iterations at all it is the answer.
+        It starts at `linear`, the model X W, solved: attention has only to add to it, and with no iterations at all that is the answer.
         The held-out outputs are those of rows that a network neither started from, learned from, nor read the labels of.
         """
         start = Logistic(linear.W, linear.b)
@@ -222,9 +222,12 @@ def _linear(rows: TableRows, target: Target, loss_weight: np.ndarray, penalty: f
     """X W, solved from these rows alone."""
     assert rows.Y is not None
     if target.kind == "classes":
-        return logistic(rows.X, rows.Y, penalty, loss_weight)
-    found = ridge(rows.X, target.standard(rows.Y), (penalty,), loss_weight)
-    return Logistic(found.W, found.b)
+        found = logistic(rows.X, rows.Y, penalty, loss_weight)
+        # A class that none of these rows has pulls its b to minus infinity: 10 is far enough.
+        b = found.b if len(found.b) == 1 else found.b - found.b.max()
+        return Logistic(found.W, np.clip(b, -10.0, 10.0))
+    solved = ridge(rows.X, target.standard(rows.Y), (penalty,), loss_weight)
+    return Logistic(solved.W, solved.b)
 
 
 def _same(asking: TableRows, memory: TableRows) -> tuple[np.ndarray, np.ndarray]:

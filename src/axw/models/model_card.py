@@ -47,7 +47,7 @@ def model_card(model: Any, context: str) -> str:
     if not relations and model.attention not in ("none", "given"):
         lines.append("- every row may read all remembered rows")
     lines.append(f"- labels of the rows that are read: {'read' if model.step_.labels else 'not read'}")
-    lines += [f"- {_penalty(model)}", f"- seed: {model.random_state if model.random_state is not None else 0}"]
+    lines += [f"- {_penalty(model)}", f"- seed: {_seed(model.random_state)}"]
     columns = reader.columns
     lines += ["", "## Data", "", f"- {columns.rows:,} training rows, {len(model.memory_.X):,} of them learned from"]
     lines.append(f"- columns used: {', '.join(map(code, columns.used)) or 'none'}")
@@ -94,6 +94,10 @@ def _penalty(model: Any) -> str:
     return (
         f"penalty on the squared weights: {penalty:g} ({'by default or chosen' if model.penalty is None else 'given'})"
     )
+
+
+def _seed(random_state: Any) -> str:
+    return str(random_state) if isinstance(random_state, int) else "not given as a number"
 
 
 def _quality(model: Any) -> list[str]:

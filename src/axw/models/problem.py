@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from axw.learning import solve
 from axw.relations import Rows
+
+TOGETHER = 4
 
 
 class TableRows(NamedTuple):
@@ -69,12 +72,16 @@ class Target:
 def inner_folds(rows: TableRows, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """(learned, held out) places: each class, and each range of numbers, dealt evenly to the folds.
 
-    Rows that are equal in X and Y go to the same fold whatever their order and however often they stand in the table, so that
-    a row of weight 2 and the same row twice are the same to the model.
+    Rows that are equal in X and Y go to the same fold whatever their order, so that a row of weight 2 and the same row twice are
+    the same to the model. More than TOGETHER equal ones are dealt out: in a table of few kinds of rows, a fold must not take away
+    all of one kind.
     """
     assert rows.Y is not None
     content = np.ascontiguousarray(np.concatenate([rows.Y, rows.X], axis=1) + 0.0)
-    _, first, group = np.unique(content, axis=0, return_index=True, return_inverse=True)
+    group = np.unique(content, axis=0, return_inverse=True)[1].reshape(-1)
+    many, again = np.bincount(group)[group] > TOGETHER, pd.Series(group).groupby(group).cumcount().to_numpy()
+    single = np.stack([group, np.where(many, again, 0)], axis=1)
+    _, first, group = np.unique(single, axis=0, return_index=True, return_inverse=True)
     group = group.reshape(-1)
     answer = rows.Y[first]
     order_of_answer = np.lexsort(answer.T)

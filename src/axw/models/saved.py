@@ -19,7 +19,8 @@ import pandas as pd
 import torch
 
 from axw.errors import AxwError, ModelError, UsageError
-from axw.models.linear import Linear
+from axw.models.attending import AttendingStep
+from axw.models.linear import Linear, LinearStep
 from axw.models.model_card import model_card
 from axw.models.problem import TableRows, Target
 from axw.models.saved_config import (
@@ -173,13 +174,13 @@ def _save_relation(relation: Relation, number: int, files: dict[str, bytes]) -> 
 
 
 def _found(model: Model) -> dict[str, Any]:
-    linear = isinstance(model.fitted_, Linear)
+    step, fitted = model.step_, model.fitted_
     return {
         "temperature": float(model.temperature_),
         "calibration_error": float(model.calibration_error_) if isinstance(model, AttentionClassifier) else None,
         "iterations": int(model.n_iter_),
-        "penalty": float(model.fitted_.penalty if linear else model.step_.penalty),
-        "network": None if linear else vars(model.fitted_.settings),
+        "penalty": float(step.penalty if isinstance(step, AttendingStep) else fitted.penalty),
+        "network": vars(fitted.settings) if isinstance(step, AttendingStep) else None,
         "one_target": model._one_target if isinstance(model, AttentionRegressor) else None,
     }
 
@@ -206,7 +207,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     try:
         return _model(folder, config)
     except ModelError as error:
-        raise ModelError(error.what, where, error.todo or not_written_by_axw.todo) from error
+        raise ModelError(error.what, error.where or where, error.todo or not_written_by_axw.todo) from error
     except (AxwError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeError) as error:
         # RuntimeError: PyTorch, and a recursion that is too deep. Whatever a strange value leads to, it is the file's fault.
         why = error.what if isinstance(error, AxwError) else f"{type(error).__name__}: {str(error)[:120]}"
@@ -277,11 +278,11 @@ def _load_weights(model: Model, folder: Folder, fields: Fields) -> None:
         "target.scale": (c,),
     }
     shapes |= {"memory.weight": (m,)} if weighted else {}
-    model.step_ = unfitted_step(model, found.number("penalty", least=0.0))
+    model.step_ = step = unfitted_step(model, found.number("penalty", least=0.0))
     network = unfitted_network(model, d, c, found.get("network", dict, type(None)))
-    if network is None:
-        shapes |= {"linear.W": (len(model.step_.columns()), c), "linear.b": (c,)}
-    else:
+    if isinstance(step, LinearStep):
+        shapes |= {"linear.W": (len(step.columns()), c), "linear.b": (c,)}
+    if network is not None:
         shapes |= {f"network.{name}": tuple(weight.shape) for name, weight in network.state_dict().items()}
     expected = {name: (torch.float64, shape) for name, shape in shapes.items()}
     tensors = tensors_from_bytes(folder.read("model.safetensors"), expected)

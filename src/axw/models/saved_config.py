@@ -174,11 +174,13 @@ def _merged(step: AttendingStep, heads: Any) -> RowSettings:
 def unchanged(model: Any) -> None:
     """`UsageError` where a parameter that shapes the answer is no longer the one that `fit` used."""
     was, now = model.step_, unfitted_step(model, 0.0)
-    same = type(was) is type(now) and was.labels == now.labels and was.relations == now.relations
-    if same and isinstance(was, LinearStep):
-        same = was.attention == now.attention and _keys(model.relations) == model._reader.keys
-    elif same:
-        same = model.fitted_.settings == _merged(now, model.fitted_.settings.heads)
+    same = was.labels == now.labels and was.relations == now.relations
+    if isinstance(was, LinearStep) and isinstance(now, LinearStep):
+        same = same and was.attention == now.attention and _keys(model.relations) == model._reader.keys
+    elif isinstance(was, AttendingStep) and isinstance(now, AttendingStep):
+        same = same and model.fitted_.settings == _merged(now, model.fitted_.settings.heads)
+    else:
+        same = False
     if not same or model.id != model._reader.id:
         raise UsageError(
             "The parameters were changed after fit: they are no longer those of the weights.",
