@@ -159,9 +159,7 @@ def measure(kills: int, kinds: list[int], seed: int, own_python: bool) -> Figure
         undisturbed = {}
         for number, task in enumerate(TASKS):
             began = time.perf_counter()
-            result, _ = finish_one(
-                Path(place, f"undisturbed{number}", "run"), task, kinds, 0.0, dice, 0, own_python
-            )
+            result, _ = finish_one(Path(place, f"undisturbed{number}", "run"), task, kinds, 0.0, dice, 0, own_python)
             undisturbed[task] = (result, time.perf_counter() - began)
         while total.kills < kills:
             task = list(TASKS)[total.runs % len(TASKS)]
@@ -202,9 +200,7 @@ def main() -> int:
         "runs": found.runs,
         "exact": found.exact,
         "lost_more_than_one_interval": found.lost_too_much,
-        "seconds_to_stop_95th_percent": round(
-            statistics.quantiles([*found.seconds_to_stop, 0.0], n=20)[-1], 3
-        ),
+        "seconds_to_stop_95th_percent": round(statistics.quantiles([*found.seconds_to_stop, 0.0], n=20)[-1], 3),
         "signals": asked.signals,
         "seconds": round(seconds, 1),
     }

@@ -3,9 +3,9 @@
     python benchmarks/titanic.py [--repeats 5] [--jobs 2]
 
 The rung made by hand is logistic regression on the same columns and one more idea from outside the table: "woman or child", and
-of the woman-or-child relatives of the same family and class, how many are known to have survived and how many not, the row itself
-left out. It is what the rungs that learn A have to find by themselves. Penalties, the number of iterations and the temperature come
-from folds inside the training rows; everything else is a default of the ladder.
+of the woman-or-child relatives of the same family and class, how many are known to have survived and how many not, the row
+itself left out. It is what the rungs that learn A have to find by themselves. Penalties, the number of iterations and the
+temperature come from folds inside the training rows; everything else is a default of the ladder.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ def naive(attention: Attention, X, Z, mask):
             for i in range(N):
                 q = Q[b, i, h * K : (h + 1) * K]
                 weight = [
-                    math.exp(q @ Ks[b, j, h * K : (h + 1) * K] / math.sqrt(K)) if mask[b, i, j] else 0.0 for j in range(M)
+                    math.exp(q @ Ks[b, j, h * K : (h + 1) * K] / math.sqrt(K)) if mask[b, i, j] else 0.0
+                    for j in range(M)
                 ]
                 total = sum(weight) or 1.0
                 for j in range(M):
@@ -90,7 +91,9 @@ def test_extreme_scores_stay_finite():
 
 
 def test_unknown_normalize_says_what_is_allowed():
-    with pytest.raises(UsageError, match="Unknown normalize 'softmx'.\nAllowed: none, softmax, .* Did you mean 'softmax'?"):
+    with pytest.raises(
+        UsageError, match="Unknown normalize 'softmx'.\nAllowed: none, softmax, .* Did you mean 'softmax'?"
+    ):
         normalize(torch.zeros(1, 1, 2, 2), None, "softmx")
 
 

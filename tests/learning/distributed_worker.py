@@ -152,6 +152,6 @@ if __name__ == "__main__":
         two_processes()
     torch.set_num_threads(1)
     with processes("gloo") as group:
-        {"plain": plain, "stopped": stopped_and_resumed, "not_finite": not_finite, "sharded": sharded}[
-            sys.argv[1]
-        ](group, Path(sys.argv[2]))
+        {"plain": plain, "stopped": stopped_and_resumed, "not_finite": not_finite, "sharded": sharded}[sys.argv[1]](
+            group, Path(sys.argv[2])
+        )

@@ -54,9 +54,7 @@ def test_bfloat16_logits_are_added_up_in_float32():
 
 def test_binary_and_squared_error_are_their_formulas():
     z, y, s = torch.tensor([2.0, -1.0, 0.5]), torch.tensor([1.0, 0.0, 0.25]), torch.tensor([1.0, 2.0, 3.0])
-    want = sum(
-        float(w) * (math.log1p(math.exp(a)) - float(b) * float(a)) for a, b, w in zip(z, y, s, strict=True)
-    )
+    want = sum(float(w) * (math.log1p(math.exp(a)) - float(b) * float(a)) for a, b, w in zip(z, y, s, strict=True))
     assert math.isclose(float(binary_cross_entropy(z, y, s).sum), want, rel_tol=1e-6)
     assert binary_cross_entropy(z, y).count == 3
     assert float(squared_error(z, y, s).sum) == pytest.approx(1 + 2 + 3 * 0.0625)
@@ -64,9 +62,7 @@ def test_binary_and_squared_error_are_their_formulas():
 
 
 def test_errors_say_what_is_allowed():
-    with pytest.raises(
-        UsageError, match=r"logits have shape \(3, 2\), targets \(4,\); allowed: logits \(..., V\)"
-    ):
+    with pytest.raises(UsageError, match=r"logits have shape \(3, 2\), targets \(4,\); allowed: logits \(..., V\)"):
         cross_entropy(torch.zeros(3, 2), torch.zeros(4, dtype=torch.int64))
     with pytest.raises(UsageError, match="smoothing is 1.0; allowed: 0 or more, below 1"):
         cross_entropy(torch.zeros(3, 2), torch.zeros(3, dtype=torch.int64), smoothing=1.0)

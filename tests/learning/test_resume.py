@@ -128,9 +128,7 @@ def test_resume_is_exact_with_rewind(fast_path):
             trainer = Trainer(model, measure, chosen)
             try:
                 return (
-                    digest(model.state_dict())
-                    if trainer.fit(batches, evaluate, run=run).rewinds == 1
-                    else "no rewind"
+                    digest(model.state_dict()) if trainer.fit(batches, evaluate, run=run).rewinds == 1 else "no rewind"
                 )
             except Crash:
                 return None
@@ -198,9 +196,7 @@ def test_resume_refuses_what_differs_and_says_which(fast_path, monkeypatch):
     with pytest.raises(ModelError, match="data was 'made data 1', is 'other'") as error:
         resume_with(fast_path, data="other", **same)
     assert error.value.exit_code == 4
-    with pytest.raises(
-        ModelError, match=r"settings.schedule.rate was 0.02, is 0.5; settings.steps was 30, is 31"
-    ):
+    with pytest.raises(ModelError, match=r"settings.schedule.rate was 0.02, is 0.5; settings.steps was 30, is 31"):
         resume_with(fast_path, settings(steps=31, schedule=ScheduleSettings(rate=0.5, warmup=5)), **same)
     with pytest.raises(ModelError, match=r"config.model.d was 8, is 9"):
         resume_with(fast_path, config={"model": {"d": 9}})
@@ -209,9 +205,7 @@ def test_resume_refuses_what_differs_and_says_which(fast_path, monkeypatch):
     resume_with(fast_path, settings(threads=None), **same)
     monkeypatch.setattr(runs.torch, "__version__", "2.99.0")
     monkeypatch.setattr(runs, "__version__", "99")
-    with pytest.raises(
-        ModelError, match=r"version.axw was .* is '99'; version.torch was '2\..*', is '2.99.0'"
-    ):
+    with pytest.raises(ModelError, match=r"version.axw was .* is '99'; version.torch was '2\..*', is '2.99.0'"):
         resume_with(fast_path, **same)
     monkeypatch.setenv("WORLD_SIZE", "3")
     with pytest.raises(ModelError, match=r"version.axw .*machine.processes was 1, is 3"):
@@ -219,9 +213,7 @@ def test_resume_refuses_what_differs_and_says_which(fast_path, monkeypatch):
     with pytest.raises(ModelError, match=r"exactly as it was: machine.processes was 1, is 3"):
         resume_with(fast_path, accept=["version"], **same)
     resume_with(fast_path, accept=["version", "machine"], **same)
-    with pytest.raises(
-        UsageError, match=r"Unknown difference 'versions'. Allowed: .*Did you mean 'version'\?"
-    ):
+    with pytest.raises(UsageError, match=r"Unknown difference 'versions'. Allowed: .*Did you mean 'version'\?"):
         resume_with(fast_path, accept=["versions"], **same)
 
 
@@ -407,10 +399,6 @@ def test_fingerprints(fast_path):
     a.write_bytes(b"1\n" * 9)
     b.write_bytes(b"2")
     (fast_path / "link").symlink_to(a)
-    assert (
-        fingerprint_of_files([a, b])
-        == fingerprint_of_files([fast_path / "link", b])
-        != fingerprint_of_files([b, a])
-    )
+    assert fingerprint_of_files([a, b]) == fingerprint_of_files([fast_path / "link", b]) != fingerprint_of_files([b, a])
     with pytest.raises(ResourceError, match="Could not read the data"):
         fingerprint_of_files([fast_path / "none"])

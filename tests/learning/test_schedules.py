@@ -26,9 +26,7 @@ def test_vaswani_equation_3_worked_by_hand():
 @given(st.integers(1, 100_000), st.integers(1, 5000), st.sampled_from([64, 512]))
 def test_inverse_square_root_is_vaswani_with_its_greatest_rate(step, warmup, d):
     peak = (d * warmup) ** -0.5
-    assert inverse_square_root(step, rate=peak, warmup=warmup) == pytest.approx(
-        vaswani(step, d=d, warmup=warmup)
-    )
+    assert inverse_square_root(step, rate=peak, warmup=warmup) == pytest.approx(vaswani(step, d=d, warmup=warmup))
 
 
 def test_luong_halves_every_epoch_after_the_fifth():

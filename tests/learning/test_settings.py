@@ -48,9 +48,7 @@ def test_changes_by_name():
     outer = with_settings(
         Outer(name="a"), ["tied=false", "shares=0.2,0.8", "layers=1,2,3", "inner.kind=swiglu", "name=b=c"]
     )
-    assert outer == Outer(
-        name="b=c", tied=False, shares=(0.2, 0.8), layers=(1, 2, 3), inner=Inner(kind="swiglu")
-    )
+    assert outer == Outer(name="b=c", tied=False, shares=(0.2, 0.8), layers=(1, 2, 3), inner=Inner(kind="swiglu"))
 
 
 @pytest.mark.parametrize(
@@ -104,9 +102,7 @@ def test_values_from_a_file_must_be_of_the_kind():
 
 
 def test_a_budget_must_be_set_and_one_average_at_most():
-    with pytest.raises(
-        UsageError, match="No budget is set; allowed: at least one of steps, epochs, tokens, minutes"
-    ):
+    with pytest.raises(UsageError, match="No budget is set; allowed: at least one of steps, epochs, tokens, minutes"):
         TrainSettings()
     with pytest.raises(UsageError, match=r"ema is 0.9 and average 3; allowed: one of the two"):
         TrainSettings(steps=1, ema=0.9, average=3)

@@ -43,9 +43,7 @@ def test_micro_batches_of_any_sizes_equal_one_batch(cuts):
         model = Plain(dtype=torch.float64)
         # Plain SGD: Adam and clipping would forgive a gradient of the wrong size.
         rate = ScheduleSettings(name="constant", rate=0.5, warmup=0)
-        trainer = Trainer(
-            model, loss, settings(optimizer=OptimizerSettings(name="sgd", clip=None), schedule=rate)
-        )
+        trainer = Trainer(model, loss, settings(optimizer=OptimizerSettings(name="sgd", clip=None), schedule=rate))
         parts = [Batch(*pair) for pair in zip(rows.X.double().split(sizes), rows.y.split(sizes), strict=True)]
         measured = [trainer.step(parts) for _ in range(5)]
         found.append((model, measured))
@@ -123,9 +121,9 @@ def test_early_stopping_keeps_the_best_weights():
 
 def test_higher_may_be_better():
     made = iter([0.1, 0.4, 0.3, 0.2])
-    progress = Trainer(
-        Net(), loss, settings(evaluate_every=2, patience=2, watch="bleu", better="higher")
-    ).fit(batches, lambda model: {"bleu": next(made)})
+    progress = Trainer(Net(), loss, settings(evaluate_every=2, patience=2, watch="bleu", better="higher")).fit(
+        batches, lambda model: {"bleu": next(made)}
+    )
     assert (progress.best, progress.best_step, progress.step) == (0.4, 4, 8)
 
 
@@ -183,9 +181,7 @@ def test_final_weights_are_the_mean_of_the_last_evaluations():
     got = torch.cat([p.detach().reshape(-1) for p in model.parameters()])
     kept = torch.cat([v.reshape(-1) for _, v in trainer.state.parameters.named([want])])
     order = [n for n, _ in trainer.state.parameters.named([want])]
-    assert torch.equal(
-        torch.cat([dict(model.named_parameters())[n].detach().reshape(-1) for n in order]), kept
-    )
+    assert torch.equal(torch.cat([dict(model.named_parameters())[n].detach().reshape(-1) for n in order]), kept)
     assert len(seen) == 3 and got.isfinite().all()
 
 
@@ -246,9 +242,7 @@ def test_a_rate_that_is_far_too_high_ends_with_exit_code_5():
 
 def test_rewind_goes_back_and_halves_the_rate():
     listener = Listener()
-    progress = Trainer(Net(), broken(11, 12), settings(on_nan="rewind", log_every=1), hooks=[listener]).fit(
-        batches
-    )
+    progress = Trainer(Net(), broken(11, 12), settings(on_nan="rewind", log_every=1), hooks=[listener]).fit(batches)
     assert (progress.finished, progress.step, progress.rewinds) == ("steps", 30, 1)
     assert "not finite after step 10: back to step 8, half the rate" in listener.notes
     assert [(r.step, r.value) for r in listener.records if r.name == "rewinds"] == [(8, 1.0)]
@@ -268,9 +262,7 @@ def test_rewind_gives_up_after_three():
 
 def test_memory_that_is_too_small_says_what_to_do():
     def hungry(model, batch):
-        raise RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:1] . DefaultCPUAllocator: can't allocate memory: 8 bytes"
-        )
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:1] . DefaultCPUAllocator: can't allocate memory: 8 bytes")
 
     with pytest.raises(ResourceError, match="The memory is too small for batch 1 of step 1") as error:
         Trainer(Plain(), hungry, settings()).fit(batches)

@@ -109,9 +109,7 @@ def test_loaded_model_predicts_bit_for_bit_the_same(attention: str, kind: str, t
     before, after = model.get_params(), again.get_params()
     assert before == after
     assert clone(again).get_params() == before
-    pd.testing.assert_frame_equal(
-        again.explain(asked()[5:8]).to_frame(), model.explain(asked()[5:8]).to_frame()
-    )
+    pd.testing.assert_frame_equal(again.explain(asked()[5:8]).to_frame(), model.explain(asked()[5:8]).to_frame())
     assert list(again.get_feature_names_out()) == list(model.get_feature_names_out())
     again.save(tmp_path / "two")
     assert files(tmp_path / "one") == files(tmp_path / "two")

@@ -52,9 +52,7 @@ def average(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     for state in states:
         if {n: t.shape for n, t in state.items()} != {n: t.shape for n, t in last.items()}:
             odd = sorted(
-                n
-                for n in {*state, *last}
-                if n not in state or n not in last or state[n].shape != last[n].shape
+                n for n in {*state, *last} if n not in state or n not in last or state[n].shape != last[n].shape
             )
             raise ModelError(
                 f"The checkpoints hold different tensors: {', '.join(odd[:5])}; allowed: checkpoints of one model.",

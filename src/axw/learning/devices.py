@@ -22,9 +22,7 @@ def exact(threads: int | None) -> Iterator[None]:
     debugging: Any = torch.utils.deterministic
     fill = debugging.fill_uninitialized_memory
     if torch.cuda.is_available():
-        os.environ.setdefault(
-            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-        )  # what cuBLAS asks for, to be deterministic
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for, to be deterministic
     if threads is not None and threads != before:
         torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)

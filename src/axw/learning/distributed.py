@@ -73,9 +73,7 @@ class Processes:
         """The tensors that process 0 has, on the CPU; the other processes may give none."""
         if self.size == 1:
             return dict(tensors)
-        kinds = self.first(
-            {name: [str(t.dtype).removeprefix("torch."), list(t.shape)] for name, t in tensors.items()}
-        )
+        kinds = self.first({name: [str(t.dtype).removeprefix("torch."), list(t.shape)] for name, t in tensors.items()})
         result = {}
         for name, (dtype, shape) in kinds.items():
             here = torch.empty(shape, dtype=getattr(torch, dtype), device=self.device)

@@ -44,9 +44,7 @@ class Console(Hook):
         self._stream = stream
 
     def on_records(self, records: Sequence[Record]) -> None:
-        numbers = "  ".join(
-            f"{r.name} {'nothing' if r.value is None else format(r.value, '.6g')}" for r in records
-        )
+        numbers = "  ".join(f"{r.name} {'nothing' if r.value is None else format(r.value, '.6g')}" for r in records)
         self._say(f"step {records[0].step:,}  {records[0].split}  {numbers}  {records[0].seconds:.0f} s")
 
     def on_note(self, text: str) -> None:

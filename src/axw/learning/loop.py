@@ -207,9 +207,7 @@ class Loop(Generic[Batch]):
         self._restore(snapshot)
         self.progress.rewinds, self.progress.seconds = rewinds, seconds
         self._record("train", {"rewinds": float(rewinds)})
-        self._tell(
-            "on_note", f"not finite after step {before:,}: back to step {self.progress.step:,}, half the rate"
-        )
+        self._tell("on_note", f"not finite after step {before:,}: back to step {self.progress.step:,}, half the rate")
 
     def _stop(self) -> None:
         step, code, run = self.progress.step, self.signals.exit_code or 143, self.run

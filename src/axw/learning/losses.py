@@ -26,9 +26,7 @@ class Measured(NamedTuple):
         return float(self.sum.detach()) / self.count if self.count else 0.0
 
 
-def cross_entropy(
-    logits: Tensor, target: Tensor, *, smoothing: float = 0.0, padding: int | None = None
-) -> Measured:
+def cross_entropy(logits: Tensor, target: Tensor, *, smoothing: float = 0.0, padding: int | None = None) -> Measured:
     """sum_i -[(1 - e) log p(y_i) + e / V sum_v log p(v)], over the i where y_i is not `padding`.
 
     logits (... V); target (...) of class numbers; e = `smoothing` (Szegedy et al. 2016, section 7; Vaswani et al. 2017, 5.4).

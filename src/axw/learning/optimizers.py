@@ -77,10 +77,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 def gradient_norm(gradients: Sequence[Tensor]) -> Tensor:
     """sqrt(sum g^2) over all of them, a scalar in float32 or finer."""
-    norms = [
-        whole(torch.linalg.vector_norm(g, dtype=torch.promote_types(g.dtype, torch.float32)))
-        for g in gradients
-    ]
+    norms = [whole(torch.linalg.vector_norm(g, dtype=torch.promote_types(g.dtype, torch.float32))) for g in gradients]
     return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
 
 

@@ -84,9 +84,7 @@ class FlatParameters:
                 (master[self._decayed :], total[self._decayed :]),
             ]
             cut = 1
-        with_decay, without = (
-            [_leaf(v, g) for v, g in half if v.numel()] for half in (pairs[:cut], pairs[cut:])
-        )
+        with_decay, without = ([_leaf(v, g) for v, g in half if v.numel()] for half in (pairs[:cut], pairs[cut:]))
         return with_decay, without
 
     def zero(self) -> None:
@@ -175,8 +173,7 @@ def _one_kind(items: Sequence[tuple[str, Tensor]]) -> tuple[torch.dtype, torch.d
     kinds = {(p.dtype, p.device) for _, p in items}
     if len(kinds) != 1:
         got = (
-            ", ".join(f"{p.dtype} on {p.device} ({name})" for name, p in items[:3])
-            or "no parameter that can be learnt"
+            ", ".join(f"{p.dtype} on {p.device} ({name})" for name, p in items[:3]) or "no parameter that can be learnt"
         )
         raise UsageError(
             f"The model has {got}; allowed: parameters of one dtype on one device.",

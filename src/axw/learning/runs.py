@@ -36,9 +36,7 @@ DIFFERENCES = ("data", "settings", "threads", "version", "machine")
 class Run:
     """A run folder, locked by this process until `close()`. Made by `Run.start` or `Run.resume`."""
 
-    def __init__(
-        self, folder: str | os.PathLike[str], identity: Mapping[str, Any], lock: RunLock, disk: Disk
-    ) -> None:
+    def __init__(self, folder: str | os.PathLike[str], identity: Mapping[str, Any], lock: RunLock, disk: Disk) -> None:
         self.folder, self.identity, self._lock, self._disk = Path(folder), dict(identity), lock, disk
         self.accepted: list[str] = []
         self.checkpoints = Checkpoints(self.folder / "checkpoints", disk)
@@ -104,9 +102,7 @@ class Run:
         folder = Path(folder)
         for name in accept:
             if name not in DIFFERENCES:
-                raise UsageError(
-                    f"Unknown difference {name!r}. {did_you_mean(name, DIFFERENCES)}", "In accept."
-                )
+                raise UsageError(f"Unknown difference {name!r}. {did_you_mean(name, DIFFERENCES)}", "In accept.")
         first = read_run(folder, disk)
         lock = RunLock(folder, disk)
         try:
@@ -168,9 +164,7 @@ def read_run(folder: str | os.PathLike[str], disk: Disk = REAL) -> dict[str, Any
     """What `RUN/run.json` says: settings, config, data, threads, versions. `ModelError` where there is no run."""
     path = Path(folder) / "run.json"
     if not path.is_file():
-        raise ModelError(
-            "There is no run here.", f"In {str(folder)!r}.", "Give the folder that a training run wrote."
-        )
+        raise ModelError("There is no run here.", f"In {str(folder)!r}.", "Give the folder that a training run wrote.")
     with resource_errors("read the run", path):
         found = json_from_bytes(read_bounded(path, _MOST_BYTES, disk), repr(str(path)))
     if not isinstance(found, dict) or found.get("format") != FORMAT:

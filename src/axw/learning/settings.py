@@ -88,11 +88,7 @@ def to_dict(settings: Any) -> dict[str, Any]:
     """The settings as plain JSON values; `from_dict` gives them back."""
     plain = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
     return {
-        name: to_dict(value)
-        if dataclasses.is_dataclass(value)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
+        name: to_dict(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
         for name, value in plain.items()
     }
 
@@ -117,9 +113,7 @@ def from_dict(cls: type[Settings], values: Mapping[str, Any], *, where: str = ""
     try:
         return cls(**arguments)
     except TypeError as error:
-        raise UsageError(
-            f"A setting without a default is missing: {error}.", "In the settings.", "Give it."
-        ) from error
+        raise UsageError(f"A setting without a default is missing: {error}.", "In the settings.", "Give it.") from error
 
 
 def with_settings(settings: Settings, changes: Iterable[str]) -> Settings:

@@ -122,9 +122,7 @@ class TrainState:
     def _fill(self, values: Sequence[Tensor], tensors: Mapping[str, Tensor]) -> None:
         places = dict(self.parameters.named(values))
         odd = sorted(
-            n
-            for n in {*places, *tensors}
-            if n not in places or n not in tensors or places[n].shape != tensors[n].shape
+            n for n in {*places, *tensors} if n not in places or n not in tensors or places[n].shape != tensors[n].shape
         )
         if odd:
             raise _differs(odd)

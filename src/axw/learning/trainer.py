@@ -87,17 +87,13 @@ class Trainer(Generic[Batch]):
             (measured.sum if share.own else measured.sum * 0.0).backward()
             parameters.collect()
             if share.own:
-                total += torch.stack(
-                    [measured.sum.detach().to(total), torch.tensor(measured.count).to(total)]
-                )
+                total += torch.stack([measured.sum.detach().to(total), torch.tensor(measured.count).to(total)])
         gradients = parameters.gradients()
         # A sharded model has added its gradients up among the processes on the way back.
         self.processes.add([total] if is_sharded(self.model) else [total, *gradients])
         loss, count = total.tolist()
         if not count:
-            raise DataError(
-                f"Step {p.step + 1} has nothing to learn from: its losses counted 0.", "In the batches."
-            )
+            raise DataError(f"Step {p.step + 1} has nothing to learn from: its losses counted 0.", "In the batches.")
         for gradient in gradients:
             gradient.div_(count)
         self.gradient_norm = float(gradient_norm(gradients))
@@ -124,9 +120,7 @@ class Trainer(Generic[Batch]):
         try:
             return self.loss(self.model, moved(share.batch, self.processes.device))
         except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "allocate memory" not in str(
-                error
-            ):
+            if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and "allocate memory" not in str(error):
                 raise
             raise ResourceError(
                 f"The memory is too small for batch {share.number + 1} of step {self.progress.step + 1}.",
@@ -160,9 +154,7 @@ class Trainer(Generic[Batch]):
                 return f"the gradient of {name!r}"
         return "the loss itself"
 
-    def fit(
-        self, batches: Batches[Batch], evaluate: Evaluate | None = None, *, run: Run | None = None
-    ) -> Progress:
+    def fit(self, batches: Batches[Batch], evaluate: Evaluate | None = None, *, run: Run | None = None) -> Progress:
         """Train until a budget is used up or `patience` runs out; the model then has its final weights, in `eval` mode.
 
         batches    epoch (from 1) -> its batches, a function of the epoch and a seed alone

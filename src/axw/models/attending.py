@@ -114,7 +114,7 @@ class AttendingStep:
     def solve(self, rows: TableRows, target: Target, loss_weight: np.ndarray, linear: Linear, seed: int) -> Attending:
         """Cross-fit and average: each network learns from all folds but one, stops early by that one, and all are merged.
 
-        It starts at `linear`, the model X W, solved: attention has only to add to it, and with no iterations at all that is the answer.
+        It starts at `linear`, the model X W, solved: attention has only to add to it, and with no iterations that is the answer.
         The held-out outputs are those of rows that a network neither started from, learned from, nor read the labels of.
         """
         start = Logistic(linear.W, linear.b)

@@ -82,9 +82,9 @@ def attending_terms(
         index = question.parts[part].places
         places = np.tile(np.arange(len(memory.X)), (len(asking.X), 1)) if index is None else index.numpy()
         V = network.values(part).detach().numpy()
-        terms += [
-            Term(name, A[:, head].numpy(), places, question.Z.numpy(), V[head], features) for head in range(A.shape[1])
-        ]
+        # The weight that is shown of a row is the mean over heads, so that it stays a share; V times their number makes up for it.
+        heads, Z = A.shape[1], question.Z.numpy()
+        terms += [Term(name, A[:, head].numpy() / heads, places, Z, V[head] * heads, features) for head in range(heads)]
     if above is not None:
         terms += [
             Term(

@@ -2,9 +2,9 @@
 
     Y = X W  +  sum over parts and heads of A Z V  +  FeedForward([X, A Z V])
 
-A part is one `Attention`: over all remembered rows, or over the rows that one relation lets a row read. A is made from the columns
-of both rows; Z holds what a remembered row gives to its readers: a constant, its label, its columns. Given A, the first two terms
-are sums over rows and columns, so that an explanation of them is exact.
+A part is one `Attention`: over all remembered rows, or over the rows that one relation lets a row read. A is made from the
+columns of both rows; Z holds what a remembered row gives to its readers: a constant, its label, its columns. Given A, the first
+two terms are sums over rows and columns, so that an explanation of them is exact.
 """
 
 from __future__ import annotations
