@@ -69,3 +69,11 @@ def test_unknown_score_says_what_is_allowed():
         UsageError, match="Unknown score 'query_key'.\nAllowed: bilinear, query-key. Did you mean 'query-key'?"
     ):
         RowNetwork(D, E, C, RowSettings(score="query_key"))
+
+
+def test_an_outlier_draws_no_more_attention_than_a_row_at_the_edge():
+    network = RowNetwork(D, E, C, RowSettings(), seed=1).double()
+    rows = question(Reachable())
+    far = rows._replace(X=rows.X.sign() * 1e6)
+    edge = rows._replace(X=rows.X.sign() * 4.0)
+    torch.testing.assert_close(network.read(far)[0][0], network.read(edge)[0][0])

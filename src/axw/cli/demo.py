@@ -22,11 +22,11 @@ def demo(
     report: Annotated[
         Path, typer.Option("--report", help="Where the page with the result is written.", metavar="FILE")
     ] = Path("report.html"),
-    folds: Folds = 10,
+    folds: Folds = 8,
     repeats: Repeats = 1,
     seed: Seed = 0,
     json: Json = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = 2,
 ) -> None:
     """Who survived the Titanic, and does it help to look at the family?
 

@@ -27,8 +27,8 @@ def minimise(
     iterations: int = 200,
     tolerance: float = 1e-6,
     held_out: Callable[[], float] | None = None,
-    every: int = 5,
-    patience: int = 4,
+    every: int = 4,
+    patience: int = 3,
 ) -> Solution:
     """Minimise a smooth objective by L-BFGS (Byrd, Lu, Nocedal and Zhu 1995), with gradients by autograd.
 

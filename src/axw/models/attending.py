@@ -14,7 +14,7 @@ from axw.errors import ResourceError
 from axw.learning.solve import Logistic, Solution, logistic, minimise, ridge
 from axw.models.linear import Linear
 from axw.models.problem import TableRows, Target, inner_folds
-from axw.networks import Reachable, RowNetwork, RowSettings, RowsToRead, merge
+from axw.networks import Reachable, RowNetwork, RowSettings, RowsToRead, merge, near
 from axw.relations import Relation
 
 FOLDS_OF_RELATED = 5
@@ -67,7 +67,9 @@ class AttendingStep:
         if self.labels:
             assert memory.Y is not None
             Z.append(target.standard(memory.Y))
-        values = torch.as_tensor(np.concatenate([*Z, memory.X], axis=1), dtype=dtype)
+        X, M = torch.as_tensor(asking.X, dtype=dtype), torch.as_tensor(memory.X, dtype=dtype)
+        M = M if self.settings.normalize == "none" else near(M)
+        values = torch.cat([torch.as_tensor(np.concatenate(Z, axis=1), dtype=dtype), M], 1)
         if self.settings.normalize == "none" and not self.relations:
             # Without a softmax, the mean over all rows, by their weights, keeps the size of A Z V the same at any number of rows.
             values = values * torch.as_tensor(memory.weights() / memory.weights().sum(), dtype=dtype)[:, None]
@@ -75,7 +77,6 @@ class AttendingStep:
             parts = tuple(self._related(relation, asking, memory, dtype) for relation in self.relations)
         else:
             parts = (self._all_rows(asking, memory, dtype),)
-        X, M = torch.as_tensor(asking.X, dtype=dtype), torch.as_tensor(memory.X, dtype=dtype)
         return RowsToRead(X, M, values, parts)
 
     def _related(self, relation: Relation, asking: TableRows, memory: TableRows, dtype: torch.dtype) -> Reachable:

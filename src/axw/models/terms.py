@@ -82,7 +82,7 @@ def attending_terms(
         index = question.parts[part].places
         places = np.tile(np.arange(len(memory.X)), (len(asking.X), 1)) if index is None else index.numpy()
         V = network.values(part).detach().numpy()
-        # The weight that is shown of a row is the mean over heads, so that it stays a share; V times their number makes up for it.
+        # The weight that is shown of a row is the mean over heads, so that it stays a share; V times their number makes up.
         heads, Z = A.shape[1], question.Z.numpy()
         terms += [Term(name, A[:, head].numpy() / heads, places, Z, V[head] * heads, features) for head in range(heads)]
     if above is not None:

@@ -19,6 +19,8 @@ from axw.equation import Attention, FeedForward, General, Memory, QueryKey, Scor
 from axw.errors import UsageError, did_you_mean
 
 SCORES = ("query-key", "bilinear")
+# Standard deviations. What lies further out is read as this far out: else one outlier that is remembered can draw all attention.
+FAR = 4.0
 
 
 class Reachable(NamedTuple):
@@ -108,7 +110,7 @@ class RowNetwork(nn.Module):
     def above(self, rows: RowsToRead, reads: list[Tensor]) -> Tensor:
         """FeedForward([X, reads]): the part of Y that is not a sum over rows and columns, (n c)."""
         assert self.feedforward is not None
-        return cast(Tensor, self.feedforward(torch.cat([rows.X, *(read.flatten(1) for read in reads)], 1)))
+        return cast(Tensor, self.feedforward(torch.cat([near(rows.X), *(read.flatten(1) for read in reads)], 1)))
 
     def read(self, rows: RowsToRead) -> list[tuple[Tensor, Tensor | None]]:
         """For each part: what each row read, by head (n h c), and A (n h r) or (n h m); None where A was never formed."""
@@ -132,19 +134,25 @@ def _attention(d: int, e: int, c: int, settings: RowSettings) -> Attention:
     return Attention(score, value, nn.Identity(), normalize=settings.normalize)
 
 
+def near(X: Tensor) -> Tensor:
+    """X, with nothing further out than FAR standard deviations."""
+    return X.clamp(-FAR, FAR)
+
+
 def _read(part: Attention, rows: RowsToRead, reach: Reachable) -> tuple[Tensor, Tensor | None]:
     heads = part.score.heads
+    X = rows.X if part.normalize == "none" else near(rows.X)
     memory = Memory(part.score.keys(rows.M[None]), split_heads(part.value(rows.Z[None]), heads))
     if reach.places is not None:
         own = gather(memory, reach.places, reach.mask)
         bias = None if reach.bias is None else reach.bias[:, None, None, :]
-        read, A = part(rows.X[:, None], own, None, bias)
+        read, A = part(X[:, None], own, None, bias)
         return read[:, 0].unflatten(-1, (heads, -1)), A[:, :, 0]
     mask = None if reach.mask is None else reach.mask[None, None]
     bias = None if reach.bias is None else reach.bias[None, None]
     if part.normalize == "none" and mask is None and bias is None:
-        return part.read(rows.X[None], memory)[0].unflatten(-1, (heads, -1)), None
-    read, A = part(rows.X[None], memory, mask, bias)
+        return part.read(X[None], memory)[0].unflatten(-1, (heads, -1)), None
+    read, A = part(X[None], memory, mask, bias)
     return read[0].unflatten(-1, (heads, -1)), A[0].transpose(0, 1)
 
 
