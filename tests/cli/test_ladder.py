@@ -6,6 +6,8 @@ import re
 import pytest
 
 from axw.cli import main
+from axw.cli.climbing import named
+from axw.errors import UsageError
 from tests.show.test_report import known_numbers, shown_numbers
 
 CHEAP = ["--rung", "constant", "--rung", "X W", "--rung", "A X W", "--folds", "2"]
@@ -103,3 +105,32 @@ def test_the_demo_prints_the_ladder_and_writes_its_report(tmp_path, monkeypatch,
     out, err = capsys.readouterr()
     assert "Rows whose relatives are known" in out and "+ heads, feed-forward" in out
     assert (tmp_path / "report.html").exists() and "report: report.html" in err
+
+
+def test_rungs_are_named_or_numbered_as_they_are_printed():
+    every = ["constant", "X W", "A = X W X', rank r"]
+    assert named(["X W", "1"], every) == ["X W", "constant"]
+    assert named(["3,1"], every) == ["A = X W X', rank r", "constant"]
+    assert named(["A = X W X', rank r"], every) == ["A = X W X', rank r"]
+    assert named(["X V"], every) == ["X V"], "left for the ladder to refuse with what was probably meant"
+    with pytest.raises(UsageError, match="There is no rung 4; this ladder has rungs 1 to 3."):
+        named(["2,4"], every)
+
+
+def test_numbers_choose_rungs(titanic, capsys):
+    file = str(titanic / "train.csv")
+    words = [
+        "--target",
+        "survived",
+        "--drop",
+        "name,family",
+        "--id",
+        "passenger",
+        "--rungs",
+        "1,2",
+        "--folds",
+        "2",
+        "--json",
+    ]
+    assert main(["ladder", "table", file, *words]) == 0
+    assert [rung["rung"] for rung in json.loads(capsys.readouterr().out)["rungs"]] == ["constant", "X W"]

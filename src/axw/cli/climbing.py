@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from axw.cli.output import Progress, result, result_json, say
+from axw.errors import UsageError
 from axw.version import __version__
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def climb(
     from axw.ladders.rungs import table_rungs
 
     task = task_of(parts.y, how.task)
-    rungs = table_rungs(task, relations, how.seed, identity, how.names)
+    every = table_rungs(task, relations, how.seed, identity)
+    names = None if how.names is None else named(how.names, [rung.name for rung in every])
+    rungs = table_rungs(task, relations, how.seed, identity, names)
     cv: list[Any] = [KnownNeighbours(how.folds, how.repeats, how.seed)]
     if relations:
         cv.append(NewGroups(how.folds, relations, how.repeats, how.seed, identity))
@@ -131,3 +134,19 @@ def versions() -> dict[str, str]:
 
     libraries = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
     return {"axw": __version__, "Python": platform.python_version()} | {name: version(name) for name in libraries}
+
+
+def named(wanted: Sequence[str], every: Sequence[str]) -> list[str]:
+    """Names of rungs from what the command line says: names, or numbers of the printed ladder such as "2,4,9"."""
+    names: list[str] = []
+    for text in wanted:
+        parts = [text] if text in every else [part.strip() for part in text.split(",")]
+        for part in parts if all(part in every or part.isdecimal() for part in parts) else [text]:
+            if part.isdecimal() and not 1 <= int(part) <= len(every):
+                raise UsageError(
+                    f"There is no rung {part}; this ladder has rungs 1 to {len(every)}.",
+                    "--rungs",
+                    "See axw ladder table.",
+                )
+            names.append(every[int(part) - 1] if part.isdecimal() else part)
+    return names

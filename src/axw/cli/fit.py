@@ -107,6 +107,8 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     model.save(save, context=context.value, overwrite=overwrite)
     rows, width = parts.X.shape
     result(f"saved {save}: {type(model).__name__}, {rows} rows, {width} columns, target {target}")
+    if kind == "classification":
+        say(f"calibration error {model.calibration_error_:.3f} on training rows that were held out in turn")
     say(f"next: axw evaluate {save} FILE   axw predict {save} FILE   axw explain {save} FILE --row ID")
 
 

@@ -52,7 +52,10 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     repeats: Repeats = 1,
     seed: Seed = 0,
     rung: Annotated[
-        list[str] | None, typer.Option("--rung", help="Only this rung, by its name; repeatable.", metavar="NAME")
+        list[str] | None,
+        typer.Option(
+            "--rung", "--rungs", help="Only these rungs: a name, or numbers such as 2,4,9; repeatable.", metavar="RUNGS"
+        ),
     ] = None,
     json: Json = False,
     report: Annotated[

@@ -53,7 +53,7 @@ def is_classes(target: pd.Series) -> bool:
 
 
 def leaks(frame: pd.DataFrame, target: pd.Series) -> list[Leak]:
-    """The columns of `frame` that alone tell `target` (n,) beyond AUROC 0.95 or R² 0.98, each by the plainest reading that does."""
+    """The columns of `frame` that alone tell `target` (n,) beyond AUROC 0.95 or R² 0.98, by the plainest reading that does."""
     known = target.notna().to_numpy()
     frame, target = frame.loc[known], target.loc[known]
     if len(frame) > _ROWS:
