@@ -92,6 +92,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--rungs", choices=("cheap", "all"), default="cheap")
+    parser.add_argument("--only", choices=("both", "noise", "planted"), default="both")
     return parser.parse_args()
 
 
@@ -104,6 +105,8 @@ def main() -> int:
         ("noise relation pays", 0.0, "<= 5 %"),
         ("planted effect found", given.effect, ">= 90 %"),
     ):
+        if given.only not in ("both", "planted" if effect else "noise"):
+            continue
         start = time.perf_counter()
         kind = Kind(given.rows, given.columns, given.size, effect)
         paid = sum(verdicts(kind, given.tables, names, given.folds, given.jobs))
