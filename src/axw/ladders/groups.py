@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from axw.errors import DataError, did_you_mean
-from axw.relations import FactoredGiven, Relation, Rows
+from axw.relations import FactoredGiven, Relation, Rows, check_named
 
 Fold: TypeAlias = tuple[np.ndarray, np.ndarray]  # positions of the rows to learn from, and of those to test
 
@@ -40,19 +40,6 @@ def check_relations(frame: pd.DataFrame, relations: Sequence[Relation], id: str 
         rows = rows_of(frame, relations, id)
         for relation in relations:
             relation.check(rows)
-
-
-def check_named(frame: pd.DataFrame, relations: Sequence[Relation], id: str | None) -> None:
-    """Relations that name rows need rows that have names. A place in a table is not one, and once a fold has been taken nobody
-    can tell any more that it was a place: so the whole table is looked at."""
-    by_id = [relation.name for relation in relations if relation.by_id]
-    places = isinstance(frame.index, pd.RangeIndex) and frame.index.name is None and frame.index.start == 0
-    if by_id and id is None and places:
-        raise DataError(
-            f"The relation {by_id[0]!r} names rows, but the rows of X are only numbered by their place.",
-            "X",
-            "Set the index to the row ids, df.set_index('customer_id'), or say id='customer_id'.",
-        )
 
 
 def given_groups(groups: Any, rows: int) -> np.ndarray:

@@ -15,13 +15,13 @@ from axw.data import as_frame
 from axw.data.leaks import is_classes
 from axw.errors import DataError, DataWarning, UsageError
 from axw.ladders.fitting import Fit, Target, answer_of, in_any_order
-from axw.ladders.groups import Fold, check_named, check_relations
+from axw.ladders.groups import Fold, check_relations
 from axw.ladders.result import Ladder, build
 from axw.ladders.rungs import Rung, table_rungs
 from axw.ladders.splitters import KnownNeighbours, NewGroups
 from axw.ladders.verdict import Answer, Question
 from axw.measures import PRIMARY
-from axw.relations import Relation
+from axw.relations import Relation, check_named, only_keys
 
 QUESTIONS = (KnownNeighbours(10), NewGroups(10))
 LEVEL = 0.95
@@ -184,19 +184,9 @@ def _seen(frame: pd.DataFrame, rung: Rung, relations: Sequence[Relation], id: st
     together: the rung above drops them, and the two shall differ by the relation alone."""
     if getattr(rung.estimator, "relations", None) is None:
         return frame
-    # Here, so that a ladder of other estimators does not import PyTorch.
-    from axw.models.reading import MOST_KEY_LEVELS
-
     own = {name for relation in rung.estimator.relations for name in relation.columns}
     keys = {name for relation in relations for name in relation.columns} - own - {id}
-    only = [
-        name
-        for name in frame.columns
-        if name in keys
-        and not pd.api.types.is_float_dtype(frame[name].dtype)
-        and frame[name].nunique() > MOST_KEY_LEVELS
-    ]
-    return frame.drop(columns=only)
+    return frame.drop(columns=only_keys(frame, [name for name in frame.columns if name in keys], id))
 
 
 def _check_any(question: Question, answers: dict[str, Answer]) -> None:

@@ -83,18 +83,11 @@ def inner_folds(rows: TableRows, folds: int, seed: int) -> list[tuple[np.ndarray
     single = np.stack([group, np.where(many, again, 0)], axis=1)
     _, first, group = np.unique(single, axis=0, return_index=True, return_inverse=True)
     group = group.reshape(-1)
-    answer = rows.Y[first]
-    order_of_answer = np.lexsort(answer.T)
+    # Consecutive runs have like answers, shuffled within ties.
     shuffle = np.random.default_rng(seed).permutation(len(first))
-    order = _within_strata(answer, order_of_answer, shuffle)
+    order = np.lexsort((shuffle, *rows.Y[first].T))
     fold_of_group = np.empty(len(first), dtype=np.int64)
     fold_of_group[order] = np.arange(len(first)) % folds
     fold = fold_of_group[group]
     places = np.arange(len(rows.X))
     return [(places[fold != k], places[fold == k]) for k in range(folds) if (fold == k).any() and (fold != k).any()]
-
-
-def _within_strata(answer: np.ndarray, sorted_by_answer: np.ndarray, shuffle: np.ndarray) -> np.ndarray:
-    """The groups in an order whose consecutive runs have like answers, shuffled within ties."""
-    keys = tuple(answer.T)
-    return np.lexsort((shuffle, *keys)) if len(sorted_by_answer) else sorted_by_answer

@@ -14,11 +14,7 @@ from axw.data import Columns, as_frame
 from axw.errors import DataError, did_you_mean
 from axw.models.problem import TableRows
 from axw.models.saved_keys import Hashing
-from axw.relations import Relation, Rows
-
-# A text column that a relation reads is a feature as well only while its values are groups of many rows (a class, a region); a
-# family name or an account number says which rows belong together, and nothing by itself.
-MOST_KEY_LEVELS = 20
+from axw.relations import Relation, Rows, check_named, only_keys, only_numbered
 
 
 @dataclass(frozen=True)
@@ -62,11 +58,11 @@ class Reader:
         """Learn the form of the table that is fitted."""
         frame = X.frame if isinstance(X, _Array) else as_frame(X)
         # Without a relation, rows that are only numbered by their place are as nameless as those of an array.
-        positions = isinstance(X, _Array) or (not relations and id is None and _only_numbered(frame))
+        positions = isinstance(X, _Array) or (not relations and id is None and only_numbered(frame))
         keys = tuple(dict.fromkeys(name for relation in relations for name in relation.columns))
         for name in (*keys, *([id] if id is not None else [])):
             _check_column(frame, name)
-        features = frame.drop(columns=[id] if id is not None else []).drop(columns=_only_keys(frame, keys, id))
+        features = frame.drop(columns=[id] if id is not None else []).drop(columns=only_keys(frame, keys, id))
         named = id is not None or frame.index.name is not None or not pd.api.types.is_integer_dtype(frame.index.dtype)
         if not positions and id is None and not frame.index.is_unique:
             raise DataError(
@@ -74,7 +70,8 @@ class Reader:
                 f"index, for example {frame.index[frame.index.duplicated()][0]!r}",
                 "Use reset_index(), or name the column that identifies rows: id='column'.",
             )
-        _check_names(frame, relations, named or positions)
+        if not positions:
+            check_named(frame, relations, id)
         return cls(Columns.fit(features, weight, categorical=categorical), keys, id, named, positions)
 
     def rows(self, X: Any, Y: np.ndarray | None = None, weight: np.ndarray | None = None) -> TableRows:
@@ -133,31 +130,9 @@ class _Array:
         return len(self.frame)
 
 
-def _only_keys(frame: pd.DataFrame, keys: Sequence[str], id: str | None) -> list[str]:
-    """Key columns that are names of groups rather than features."""
-    texts = [name for name in keys if name != id and not pd.api.types.is_float_dtype(frame[name].dtype)]
-    return [name for name in texts if frame[name].nunique() > MOST_KEY_LEVELS]
-
-
-def _only_numbered(frame: pd.DataFrame) -> bool:
-    """The index is the default one, 0, 1, 2, ...: a row's number says where it stands and not who it is."""
-    return isinstance(frame.index, pd.RangeIndex) and frame.index.start == 0 and frame.index.name is None
-
-
 def _check_column(frame: pd.DataFrame, name: str) -> None:
     if name not in frame.columns:
         raise DataError(f"There is no column {name!r}.", "X", did_you_mean(name, map(str, frame.columns)))
-
-
-def _check_names(frame: pd.DataFrame, relations: Sequence[Relation], fine: bool) -> None:
-    """Relations that name rows need rows that have names: a place in a table is not one, since it changes when rows are taken."""
-    by_id = [relation.name for relation in relations if getattr(relation, "by_id", False)]
-    if by_id and not fine and _only_numbered(frame):
-        raise DataError(
-            f"The relation {by_id[0]!r} names rows, but the rows of X are only numbered by their place.",
-            "X",
-            "Set the index to the row ids, df.set_index('customer_id'), or say id='customer_id'.",
-        )
 
 
 def _check_ids(ids: np.ndarray, column: str) -> None:

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
-from axw.errors import DataError, UsageError
+from axw.errors import DataError
 from axw.learning import solve
 from axw.measures import calibration_error, classification_metrics, regression_metrics
-from axw.models import terms
+from axw.models import answers, terms
 from axw.models.attending import AttendingStep
 from axw.models.explanation import Explanation, Term, explain
 from axw.models.linear import Linear, LinearStep
@@ -66,7 +65,7 @@ class _AttentionModel(BaseEstimator):
     ) -> None:
         """Read the rows, remember them, and solve: `loss` (n) weighs the answers, `weight` (n) the rows that are read."""
         check_settings(self)
-        seed = _seed(self.random_state)
+        seed = answers.seed(self.random_state)
         reader = Reader.of(X, self.relations, self.id, self.categorical, weight)
         rows = reader.rows(X, np.ascontiguousarray(Y), weight)
         target = Target.of(kind, Y, rows.weights())
@@ -226,9 +225,9 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
         """Learn from rows X (n columns; pandas, polars or numpy) and their classes y (n)."""
         check_settings(self)
         frame = Reader.frame(self, X)
-        labels = _one_column(y, len(frame))
+        labels = answers.one_column(y, len(frame))
         check_classification_targets(labels)
-        weight = _weights(sample_weight, len(frame))
+        weight = answers.weights(sample_weight, len(frame))
         self.classes_, codes = np.unique(labels, return_inverse=True)
         present = np.bincount(codes, weights=weight, minlength=len(self.classes_)) > 0
         if present.sum() < 2:
@@ -265,7 +264,7 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """log_loss, auroc, accuracy, brier and calibration_error of rows that were not learned from."""
-        truth, P = _one_column(y, None), self.predict_proba(X)
+        truth, P = answers.one_column(y, None), self.predict_proba(X)
         # A class that was never learned gets the probability that it was given: none.
         unknown = [value for value in np.unique(truth) if value not in set(self.classes_.tolist())]
         classes = [*self.classes_.tolist(), *unknown]
@@ -297,8 +296,8 @@ class AttentionRegressor(RegressorMixin, _AttentionModel):
         """Learn from rows X (n columns) and their numbers y (n) or (n targets)."""
         check_settings(self)
         frame = Reader.frame(self, X)
-        Y, names = _numbers(y, len(frame))
-        weight = _weights(sample_weight, len(frame))
+        Y, names = answers.numbers(y, len(frame))
+        weight = answers.weights(sample_weight, len(frame))
         self._one_target = Y.ndim == 1
         self._fit(
             frame, Y.reshape(len(Y), -1), "numbers", names, weight, np.ones(len(frame)) if weight is None else weight
@@ -326,81 +325,3 @@ class AttentionRegressor(RegressorMixin, _AttentionModel):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _one_column(y: Any, n: int | None) -> np.ndarray:
-    if y is None:
-        raise DataError(
-            "This estimator requires y to be passed, but the target y is None.", "y", "Give the answers of the rows."
-        )
-    values = column_or_1d(np.asarray(y) if not hasattr(y, "to_numpy") else y.to_numpy(), warn=True)
-    if n is not None and len(values) != n:
-        raise DataError(
-            f"X has {n} rows, y has {len(values)}: inconsistent numbers of samples.", "y", "Give one answer a row."
-        )
-    lost = pd.isna(pd.Series(values)).sum()
-    if lost:
-        raise DataError(
-            f"Input y contains NaN: {lost} of {len(values)} answers are missing.",
-            "y",
-            "Leave out rows whose answer is not known.",
-        )
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise DataError("Input y contains infinity.", "y", "Leave out those rows, or mend their answers.")
-    return np.asarray(values)
-
-
-def _numbers(y: Any, n: int) -> tuple[np.ndarray, list[str]]:
-    if y is None:
-        raise DataError(
-            "This estimator requires y to be passed, but the target y is None.", "y", "Give the answers of the rows."
-        )
-    columns = [str(name) for name in y.columns] if hasattr(y, "columns") else [str(getattr(y, "name", None) or "y")]
-    values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
-    if values.dtype.kind == "c":
-        raise DataError("Complex data not supported.", "y", "Give real numbers.")
-    try:
-        values = values.astype(np.float64)
-    except (TypeError, ValueError):
-        raise DataError(
-            f"Unknown label type: y holds {values.dtype}, not numbers.", "y", "Use AttentionClassifier."
-        ) from None
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = column_or_1d(values, warn=True)
-    if len(values) != n:
-        raise DataError(
-            f"X has {n} rows, y has {len(values)}: inconsistent numbers of samples.", "y", "Give one answer a row."
-        )
-    if not np.isfinite(values).all():
-        bad = "NaN" if np.isnan(values).any() else "infinity"
-        raise DataError(f"Input y contains {bad}.", "y", "Leave out rows whose answer is not known.")
-    if values.ndim == 2 and len(columns) != values.shape[1]:
-        columns = [f"y{number}" for number in range(values.shape[1])]
-    return values, columns
-
-
-def _weights(sample_weight: Any, n: int) -> np.ndarray | None:
-    if sample_weight is None:
-        return None
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.ndim == 0:
-        return np.full(n, float(weight))
-    if weight.shape != (n,):
-        raise DataError(
-            f"sample_weight has shape {weight.shape}, expected {(n,)}.", "sample_weight", "Give one weight a row."
-        )
-    if not np.isfinite(weight).all() or (weight < 0).any() or weight.sum() <= 0:
-        raise DataError(
-            "sample_weight holds negative, infinite or only zero weights.", "sample_weight", "Weights are at least 0."
-        )
-    return weight
-
-
-def _seed(random_state: Any) -> int:
-    if random_state is None or isinstance(random_state, int | np.integer):
-        return int(random_state or 0)
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31 - 1))
-    raise UsageError(
-        f"random_state is {random_state!r}.", "random_state", "Give an integer, None (= 0), or a RandomState."
-    )

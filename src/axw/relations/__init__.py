@@ -18,6 +18,7 @@ from axw.relations.propagate import propagate
 from axw.relations.ref import Ref
 from axw.relations.same import SameValue
 from axw.relations.summary import Likeness, RelationSummary, likeness, summary
+from axw.relations.table import check_named, only_keys, only_numbered
 
 __all__ = [
     "Edges",
@@ -35,10 +36,13 @@ __all__ = [
     "SameValue",
     "Saved",
     "SparseGiven",
+    "check_named",
     "components",
     "label_columns",
     "label_hops",
     "likeness",
+    "only_keys",
+    "only_numbered",
     "propagate",
     "relation_from_config",
     "summary",

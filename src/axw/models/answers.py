@@ -1,0 +1,89 @@
+"""What `fit` is given beside the table, as arrays: the answers y, the weights of the rows, the seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import column_or_1d
+
+from axw.errors import DataError, UsageError
+
+
+def one_column(y: Any, n: int | None) -> np.ndarray:
+    if y is None:
+        raise DataError(
+            "This estimator requires y to be passed, but the target y is None.", "y", "Give the answers of the rows."
+        )
+    values = column_or_1d(np.asarray(y) if not hasattr(y, "to_numpy") else y.to_numpy(), warn=True)
+    if n is not None and len(values) != n:
+        raise DataError(
+            f"X has {n} rows, y has {len(values)}: inconsistent numbers of samples.", "y", "Give one answer a row."
+        )
+    lost = pd.isna(pd.Series(values)).sum()
+    if lost:
+        raise DataError(
+            f"Input y contains NaN: {lost} of {len(values)} answers are missing.",
+            "y",
+            "Leave out rows whose answer is not known.",
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError("Input y contains infinity.", "y", "Leave out those rows, or mend their answers.")
+    return np.asarray(values)
+
+
+def numbers(y: Any, n: int) -> tuple[np.ndarray, list[str]]:
+    if y is None:
+        raise DataError(
+            "This estimator requires y to be passed, but the target y is None.", "y", "Give the answers of the rows."
+        )
+    columns = [str(name) for name in y.columns] if hasattr(y, "columns") else [str(getattr(y, "name", None) or "y")]
+    values = y.to_numpy() if hasattr(y, "to_numpy") else np.asarray(y)
+    if values.dtype.kind == "c":
+        raise DataError("Complex data not supported.", "y", "Give real numbers.")
+    try:
+        values = values.astype(np.float64)
+    except (TypeError, ValueError):
+        raise DataError(
+            f"Unknown label type: y holds {values.dtype}, not numbers.", "y", "Use AttentionClassifier."
+        ) from None
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = column_or_1d(values, warn=True)
+    if len(values) != n:
+        raise DataError(
+            f"X has {n} rows, y has {len(values)}: inconsistent numbers of samples.", "y", "Give one answer a row."
+        )
+    if not np.isfinite(values).all():
+        bad = "NaN" if np.isnan(values).any() else "infinity"
+        raise DataError(f"Input y contains {bad}.", "y", "Leave out rows whose answer is not known.")
+    if values.ndim == 2 and len(columns) != values.shape[1]:
+        columns = [f"y{number}" for number in range(values.shape[1])]
+    return values, columns
+
+
+def weights(sample_weight: Any, n: int) -> np.ndarray | None:
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.ndim == 0:
+        return np.full(n, float(weight))
+    if weight.shape != (n,):
+        raise DataError(
+            f"sample_weight has shape {weight.shape}, expected {(n,)}.", "sample_weight", "Give one weight a row."
+        )
+    if not np.isfinite(weight).all() or (weight < 0).any() or weight.sum() <= 0:
+        raise DataError(
+            "sample_weight holds negative, infinite or only zero weights.", "sample_weight", "Weights are at least 0."
+        )
+    return weight
+
+
+def seed(random_state: Any) -> int:
+    if random_state is None or isinstance(random_state, int | np.integer):
+        return int(random_state or 0)
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    raise UsageError(
+        f"random_state is {random_state!r}.", "random_state", "Give an integer, None (= 0), or a RandomState."
+    )
