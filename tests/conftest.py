@@ -1,4 +1,7 @@
-"""Shapes are checked in the tests: every jaxtyping annotation of the core becomes a runtime check here."""
+"""Shapes are checked in the tests: every jaxtyping annotation of the core becomes a runtime check here.
+
+Property tests draw the same examples each time, so that one commit has one result. `pytest --hypothesis-profile=search` draws new ones.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,11 @@ import os
 # Tiny tensors gain nothing from threads, and two of them waiting for each other on a busy machine lose much.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 install_import_hook("axw.equation", "beartype.beartype")
+
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("search", derandomize=False)
+settings.load_profile("repeatable")
