@@ -1,6 +1,7 @@
 """Shapes are checked in the tests: every jaxtyping annotation of the core becomes a runtime check here.
 
-Property tests draw the same examples each time, so that one commit has one result. `pytest --hypothesis-profile=search` draws new ones.
+Property tests draw the same examples each time, so that one commit has one result;
+`pytest --hypothesis-profile=search` draws new ones.
 """
 
 from __future__ import annotations
