@@ -92,7 +92,7 @@ def test_extreme_scores_stay_finite():
 
 def test_unknown_normalize_says_what_is_allowed():
     with pytest.raises(
-        UsageError, match="Unknown normalize 'softmx'.\nAllowed: none, softmax, .* Did you mean 'softmax'?"
+        UsageError, match="Unknown normalize 'softmx'.\nAllowed: mean, none, softmax, .* Did you mean 'softmax'?"
     ):
         normalize(torch.zeros(1, 1, 2, 2), None, "softmx")
 

@@ -1,25 +1,33 @@
 """The heart of axw: Y = A X W. Read `attention`, then `scores`, `normalize`, `masks`, `feedforward`, `kernels`."""
 
 from axw.equation.attention import Attention, attend
+from axw.equation.dropout import dropout
 from axw.equation.feedforward import KINDS, FeedForward, gated_width
 from axw.equation.memory import Memory, append, gather
 from axw.equation.normalize import normalize
+from axw.equation.positions import DistanceBias, Rotary, alibi, rotate, sinusoids
 from axw.equation.scores import Dot, General, QueryKey, Score, join_heads, split_heads
 
 __all__ = [
     "KINDS",
     "Attention",
+    "DistanceBias",
     "Dot",
     "FeedForward",
     "General",
     "Memory",
     "QueryKey",
+    "Rotary",
     "Score",
+    "alibi",
     "append",
     "attend",
+    "dropout",
     "gated_width",
     "gather",
     "join_heads",
     "normalize",
+    "rotate",
+    "sinusoids",
     "split_heads",
 ]

@@ -6,11 +6,12 @@ from typing import cast
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from axw.equation import kernels
+from axw.equation.dropout import dropout
 from axw.equation.memory import Memory
 from axw.equation.normalize import normalize
+from axw.equation.positions import Rotary
 from axw.equation.scores import Score, join_heads, split_heads
 
 
@@ -44,9 +45,15 @@ class Attention(nn.Module):
         self.score, self.value, self.out = score, value, out
         self.normalize, self.dropout = normalize, dropout
 
-    def remember(self, X: Float[Tensor, "b m e"], mask: Bool[Tensor, "#b #h #n #m"] | None = None) -> Memory:
-        """The memory of rows X: their keys and values. `mask` (b 1 1 m): which of them are real."""
-        return Memory(self.score.keys(X), split_heads(self.value(X), self.score.heads), mask)
+    def remember(
+        self, X: Float[Tensor, "b m e"], mask: Bool[Tensor, "#b #h #n #m"] | None = None, start: int = 0
+    ) -> Memory:
+        """The memory of rows X: their keys and values. `mask` (b 1 1 m): which of them are real.
+
+        `start` is the place of the first row, for scores that know places (`Rotary`): 0 for a whole sentence, here and below.
+        """
+        keys = self.score.keys(X, start) if isinstance(self.score, Rotary) else self.score.keys(X)
+        return Memory(keys, split_heads(self.value(X), self.score.heads), mask)
 
     def forward(
         self,
@@ -54,11 +61,13 @@ class Attention(nn.Module):
         memory: Memory,
         mask: Bool[Tensor, "#b #h #n #m"] | None = None,
         bias: Float[Tensor, "#b #h #n #m"] | None = None,
+        start: int = 0,
     ) -> tuple[Float[Tensor, "b n o"], Float[Tensor, "b h n m"]]:
         """Y and A. `mask` is joined with the memory's own; `bias` is added to the scores."""
-        scores = self.score(X, memory.keys)
+        rotary = isinstance(self.score, Rotary)
+        scores = self.score(X, memory.keys, start) if rotary else self.score(X, memory.keys)  # type: ignore[call-arg]
         A = normalize(scores if bias is None else scores + bias, join(memory.mask, mask), self.normalize)
-        A = F.dropout(A, self.dropout, self.training)
+        A = dropout(A, self.dropout, self.training)
         return self.out(join_heads(attend(A, memory.values))), A
 
     def read(
@@ -67,14 +76,15 @@ class Attention(nn.Module):
         memory: Memory,
         mask: Bool[Tensor, "#b #h #n #m"] | None = None,
         bias: Float[Tensor, "#b #h #n #m"] | None = None,
+        start: int = 0,
     ) -> Float[Tensor, "b n o"]:
         """Y alone, by the fastest kernel that gives the same Y (`kernels.choose`)."""
         mask = join(memory.mask, mask)
-        dropout = self.dropout if self.training else 0.0
+        drops = self.training and self.dropout > 0
         kernel = kernels.choose(self.score, memory, n=X.shape[1], normalize=self.normalize, masked=mask is not None)
-        if kernel == "explicit" or bias is not None or dropout > 0:
-            return cast(Tensor, self(X, memory._replace(mask=None), mask, bias)[0])
-        queries = self.score.queries(X)  # type: ignore[attr-defined]
+        if kernel == "explicit" or bias is not None or drops:
+            return cast(Tensor, self(X, memory._replace(mask=None), mask, bias, start)[0])
+        queries = self.score.queries(X, start) if isinstance(self.score, Rotary) else self.score.queries(X)  # type: ignore[attr-defined]
         read = kernels.KERNELS[kernel](queries, memory, mask)
         return cast(Tensor, self.out(join_heads(read)))
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from axw.equation.dropout import dropout as drop
 from axw.errors import UsageError, did_you_mean
 
 
@@ -42,25 +43,30 @@ KINDS: dict[str, Kind] = {
 
 
 class FeedForward(nn.Module):
-    """FFN(X) = act(X W) W2, or gated FFN(X) = (act(X W) * X V) W2; no biases (Shazeer 2020, eqs. 2-6).
+    """FFN(X) = act(X W) W2, or gated FFN(X) = (act(X W) * X V) W2 (Shazeer 2020, eqs. 2-6).
 
     relu, gelu, swish: act = max(0, x), x Phi(x), x sigmoid(x);  relu2: max(0, x)^2 (So et al. 2021)
     glu, bilinear, reglu, geglu, swiglu: act = sigmoid, identity, relu, gelu, swish, times X V
 
     d is the width in and out ((b n d) -> (b n d)), f the hidden width as it is used: the 2/3 rule for gated kinds is
-    `gated_width`, and is applied by whoever chooses f. Raises UsageError for an unknown kind.
+    `gated_width`, and is applied by whoever chooses f. `bias` adds b to each product, as in Vaswani et al. 2017, eq. 2; Shazeer
+    has none. Raises UsageError for an unknown kind.
     """
 
-    def __init__(self, d: int, f: int, kind: str = "relu", *, dropout: float = 0.0, out: int | None = None) -> None:
+    def __init__(
+        self, d: int, f: int, kind: str = "relu", *, dropout: float = 0.0, out: int | None = None, bias: bool = False
+    ) -> None:
         super().__init__()
         if kind not in KINDS:
             raise UsageError(f"Unknown feed-forward kind {kind!r}.", todo=did_you_mean(kind, KINDS))
         self.kind, self.dropout = kind, dropout
         # W and V lie beside each other, so that both projections are one product.
-        self.inner = nn.Linear(d, f * (2 if KINDS[kind].gated else 1), bias=False)
-        self.outer = nn.Linear(f, d if out is None else out, bias=False)
+        self.inner = nn.Linear(d, f * (2 if KINDS[kind].gated else 1), bias=bias)
+        self.outer = nn.Linear(f, d if out is None else out, bias=bias)
         for layer in (self.inner, self.outer):
             nn.init.xavier_uniform_(layer.weight)
+            if bias:
+                nn.init.zeros_(layer.bias)
 
     def forward(self, X: Float[Tensor, "*b d"]) -> Float[Tensor, "*b o"]:
         activation, gated = KINDS[self.kind]
@@ -70,7 +76,7 @@ class FeedForward(nn.Module):
             hidden = activation(gate) * hidden
         else:
             hidden = activation(hidden)
-        return cast(Tensor, self.outer(F.dropout(hidden, self.dropout, self.training)))
+        return cast(Tensor, self.outer(drop(hidden, self.dropout, self.training)))
 
 
 def gated_width(f: int, multiple: int = 16) -> int:

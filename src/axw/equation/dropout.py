@@ -1,0 +1,61 @@
+"""Dropout that costs little on a CPU: fresh bits for every number, drawn eight numbers to a word."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_LEVELS = 128  # 7 bits of a byte decide, the eighth takes the carry
+_LOW = 0x7F7F7F7F7F7F7F7F
+_ONES = 0x0101010101010101
+
+
+def dropout(X: Tensor, p: float, training: bool = True) -> Tensor:
+    """Y[i] = X[i] M[i] / (1 - q), M[i] = 1 with probability 1 - q, else 0, independent, drawn anew (Srivastava et al. 2014).
+
+    q is p rounded to a multiple of 1/128, and the scale is 1 / (1 - q) exactly, so that E[Y] = X. X of any shape. The bits come
+    from PyTorch's own generator. On a CPU this is several times faster than `F.dropout`, which draws one double for each number;
+    elsewhere, and where p is too near 0 or 1 to be a multiple of 1/128, it is `F.dropout`.
+    """
+    level = round(p * _LEVELS)
+    if not training or p == 0.0:
+        return X
+    if X.device.type != "cpu" or not 0 < level < _LEVELS:
+        return F.dropout(X, p, training)
+    return cast(Tensor, _Dropout.apply(X, level))  # type: ignore[no-untyped-call]
+
+
+def kept(count: int, level: int) -> Tensor:
+    """`count` numbers 0 or 1 (int8), each 0 with probability level / 128, independent.
+
+    A 64-bit word holds eight bytes of 7 random bits. Adding 128 - level to a byte sets its top bit exactly where the 7 bits are
+    at least `level`; no byte's sum exceeds 255, so none carries into its neighbour.
+    """
+    words = torch.empty(-(-count // 8), dtype=torch.int64).random_()
+    words.bitwise_and_(_LOW).add_(_ONES * (_LEVELS - level)).bitwise_right_shift_(7).bitwise_and_(_ONES)
+    return words.view(torch.int8)[:count]
+
+
+class _Dropout(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, X: Tensor, level: int) -> Tensor:
+        mask = kept(X.numel(), level).view(X.shape)
+        ctx.save_for_backward(mask)
+        ctx.scale = _LEVELS / (_LEVELS - level)
+        return _masked(X, mask, ctx.scale)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (mask,) = ctx.saved_tensors
+        return _masked(gradient, mask, ctx.scale), None
+
+
+def _masked(X: Tensor, mask: Tensor, scale: float) -> Tensor:
+    """X * mask * scale. The bits of a bfloat16, times 0 or 1 as an integer, are those of 0 or of the number itself: a product of
+    integers is one fast pass, where bfloat16 times int8 converts. The scale is multiplied in float32, then rounded once."""
+    if X.dtype == torch.bfloat16:
+        return (X.contiguous().view(torch.int16) * mask).view(torch.bfloat16).mul_(scale)
+    return (X * mask).mul_(scale)

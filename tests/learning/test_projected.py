@@ -1,0 +1,57 @@
+"""The loss over a large vocabulary, rows at a time, is the loss of all logits at once."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from axw.errors import UsageError
+from axw.learning import projected
+from axw.learning.losses import cross_entropy
+from axw.learning.projected import projected_cross_entropy
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("biased", [False, True])
+def test_rows_at_a_time_is_all_at_once(smoothing: float, biased: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projected, "_ROWS", 7)
+    monkeypatch.setattr(projected, "_HELD", 17)
+    torch.manual_seed(0)
+    shapes = [(41, 5), (13, 5), (13,)]
+    hidden, projection, bias = (torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes)
+    target = torch.randint(0, 13, (41,))
+    leaves = [hidden, projection, bias] if biased else [hidden, projection]
+    one = projected_cross_entropy(hidden, projection, target, bias=bias if biased else None, smoothing=smoothing)
+    logits = hidden @ projection.T + (bias if biased else 0.0)
+    other = cross_entropy(logits, target, smoothing=smoothing)
+    assert one.count == other.count == 41
+    torch.testing.assert_close(one.sum, other.sum)
+    for got, wanted in zip(
+        torch.autograd.grad(2 * one.sum, leaves), torch.autograd.grad(2 * other.sum, leaves), strict=True
+    ):
+        torch.testing.assert_close(got, wanted)
+
+
+def test_bfloat16_is_as_near_as_its_numbers() -> None:
+    torch.manual_seed(0)
+    hidden, projection = torch.randn(301, 64), torch.randn(1009, 64) * 0.2
+    target = torch.randint(0, 1009, (301,))
+    exact = [hidden.requires_grad_(), projection.requires_grad_()]
+    rounded = [t.detach().bfloat16().requires_grad_() for t in exact]
+    wanted, got = (projected_cross_entropy(h, p, target, smoothing=0.1) for h, p in (exact, rounded))
+    assert got.mean == pytest.approx(wanted.mean, rel=2e-3)
+    for a, b in zip(torch.autograd.grad(got.sum, rounded), torch.autograd.grad(wanted.sum, exact), strict=True):
+        assert float((a.float() - b).norm() / b.norm()) < 0.01
+
+
+def test_without_gradients_none_are_made() -> None:
+    with torch.no_grad():
+        found = projected_cross_entropy(torch.zeros(3, 2), torch.zeros(5, 2), torch.tensor([0, 1, 4]))
+    assert found.mean == pytest.approx(torch.log(torch.tensor(5.0)).item())
+
+
+def test_wrong_shapes_are_said() -> None:
+    with pytest.raises(UsageError, match=r"hidden has shape \(3, 2\), projection \(5, 4\), target \(3,\)"):
+        projected_cross_entropy(torch.zeros(3, 2), torch.zeros(5, 4), torch.zeros(3, dtype=torch.int64))
+    with pytest.raises(UsageError, match="smoothing is 1.0"):
+        projected_cross_entropy(torch.zeros(3, 2), torch.zeros(5, 2), torch.zeros(3, dtype=torch.int64), smoothing=1.0)
