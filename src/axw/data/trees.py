@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from axw.data.lines import LinePolicy, LineReport, LineStream
 from axw.data.sources import Source
@@ -21,6 +21,8 @@ WRAPPERS = ("", "TOP", "ROOT", "S1")  # labels that corpora put around the sente
 # Only blanks of ASCII part two words: a no-break space, as in "1 000", belongs to its word.
 _TOKEN = re.compile(r"[()]|[^ \t\r\n\v\f()]+")
 _NAME = re.compile(r"[^ \t\r\n\v\f()]+")
+
+Event = tuple[Literal["open", "word", "close"], str]
 
 
 class Tree(NamedTuple):
@@ -46,19 +48,19 @@ class Tree(NamedTuple):
 
     def words(self) -> list[str]:
         """The words, from left to right."""
-        return [text for kind, text in _events(self) if kind == "word"]
+        return [text for kind, text in events(self) if kind == "word"]
 
     # What tuples offer for these would call itself once for every level.
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Tree):
             return NotImplemented
-        return self is other or list(_events(self)) == list(_events(other))
+        return self is other or list(events(self)) == list(events(other))
 
     def __ne__(self, other: object) -> bool:
         return not self == other if isinstance(other, Tree) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(tuple(_events(self)))
+        return hash(tuple(events(self)))
 
     def __repr__(self) -> str:
         return f"<Tree {''.join(_pieces(self)).removeprefix(' ')}>"
@@ -67,29 +69,53 @@ class Tree(NamedTuple):
         return self
 
 
-def _events(tree: Tree) -> Iterator[tuple[str, str]]:
-    """("open", label), ("word", word) and ("close", ""), from left to right."""
-    left: list[Tree | str | None] = [tree]
+def events(tree: Tree) -> Iterator[Event]:
+    """("open", label), ("word", word) and ("close", label), from left to right; no step calls itself."""
+    left: list[Tree | str | tuple[str]] = [tree]
     while left:
         node = left.pop()
-        if node is None:
-            yield "close", ""
+        if isinstance(node, tuple) and not isinstance(node, Tree):
+            yield "close", node[0]
         elif isinstance(node, Tree):
             yield "open", node.label
-            left.append(None)
+            left.append((node.label,))
             left.extend(reversed(node.children))
         else:
             yield "word", node
 
 
+def from_events(steps: Iterable[Event]) -> Tree:
+    """The tree that gives these events; the inverse of `events`. The label is that of "open"; a "close" has its text unread.
+
+    Raises `DataError` where they are not the events of one tree.
+    """
+    root: list[Tree | str] = []
+    stack: list[tuple[str, list[Tree | str]]] = [("", root)]
+    for kind, text in steps:
+        if kind == "open":
+            stack.append((text, []))
+        elif kind == "word":
+            stack[-1][1].append(text)
+        elif len(stack) > 1:
+            label, children = stack.pop()
+            stack[-1][1].append(Tree(label, tuple(children)))
+        else:
+            raise DataError("A constituent is closed that was not opened.", "the events", "Open it before.")
+    if len(stack) > 1 or len(root) != 1 or not isinstance(root[0], Tree):
+        raise DataError(
+            "The events are not those of one tree.", "the events", "Open and close one constituent around all."
+        )
+    return root[0]
+
+
 def _pieces(tree: Tree) -> Iterator[str]:
-    for kind, text in _events(tree):
+    for kind, text in events(tree):
         yield f" ({text}" if kind == "open" else f" {text}" if kind == "word" else ")"
 
 
 def _written(tree: Tree) -> Iterator[str]:
     before = ""
-    for (kind, text), piece in zip(_events(tree), _pieces(tree), strict=True):
+    for (kind, text), piece in zip(events(tree), _pieces(tree), strict=True):
         if kind == "word" and before == "(" or kind == "close" and before.startswith("("):
             what = (
                 "a word stands first under a constituent without a label"
