@@ -12,6 +12,8 @@ from axw.version import __version__
 _HOMES = {
     "AttentionClassifier": "axw.models",
     "AttentionRegressor": "axw.models",
+    "MaskedLanguageModel": "axw.models",
+    "Translator": "axw.models",
     "load": "axw.models",
     "Relation": "axw.relations",
     "SameValue": "axw.relations",
@@ -22,6 +24,9 @@ _HOMES = {
     "KnownNeighbours": "axw.ladders",
     "NewGroups": "axw.ladders",
     "AsOf": "axw.ladders",
+    "by_group": "axw.ladders.by_group",
+    "reasons": "axw.models.reasons",
+    "slx": "axw.models.spatial",
     "check": "axw.data",
     "AxwError": "axw.errors",
 }

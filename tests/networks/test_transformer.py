@@ -22,6 +22,7 @@ FORMS = [
     replace(TINY, heads=1, score="dot", decoder_layers=1),
     *(replace(TINY, positions=kind) for kind in POSITIONS if kind != "sinusoidal"),
     replace(TINY, layers=0, decoder_layers=1),
+    replace(TINY, heads=1, score="even", window=1),
 ]
 SOURCE = torch.tensor([[7, 8, 9, 10, 2], [11, 5, 2, 0, 0], [6, 2, 0, 0, 0]])
 TARGET = torch.tensor([[1, 9, 6, 5], [1, 12, 0, 0], [1, 5, 7, 0]])
@@ -93,6 +94,18 @@ def test_gated_kinds_have_as_many_numbers() -> None:
         for kind in KINDS
     }
     assert len(set(counts.values())) == 1, counts
+
+
+def test_even_attention_within_a_window_is_the_mean_of_neighbours() -> None:
+    model = MaskedWords(replace(TINY, heads=1, score="even", window=1), 17, seed=1).double().eval()
+    A = model.attention(torch.tensor([[5, 6, 7, 8, 0]]))["encoder 1"][0, 0, :4]
+    wanted = [
+        [1 / 2, 1 / 2, 0, 0, 0],
+        [1 / 3, 1 / 3, 1 / 3, 0, 0],
+        [0, 1 / 3, 1 / 3, 1 / 3, 0],
+        [0, 0, 1 / 2, 1 / 2, 0],
+    ]
+    torch.testing.assert_close(A, torch.tensor(wanted, dtype=torch.float64))
 
 
 def test_no_place_means_no_order() -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from axw.cli import check, demo, fit, ladder, using
+from axw.cli import check, demo, fit, ladder, resume, translation, using, words
 from axw.cli.options import examples
 from axw.version import __version__
 
@@ -49,7 +49,12 @@ def root(
 app.command(epilog=demo.EPILOG)(demo.demo)
 app.command(epilog=check.EPILOG)(check.check)
 app.add_typer(ladder.app, name="ladder")
+fit.app.command("words", epilog=words.FIT)(words.fit_words)
+fit.app.command("translation", epilog=translation.FIT)(translation.fit_translation)
 app.add_typer(fit.app, name="fit")
+app.command(epilog=resume.EPILOG)(resume.resume)
+app.command(epilog=words.FILL)(words.fill)
+app.command(epilog=translation.TRANSLATE)(translation.translate)
 app.command(epilog=using.PREDICT)(using.predict)
 app.command(epilog=using.EXPLAIN)(using.explain)
 app.command(epilog=using.EVALUATE)(using.evaluate)

@@ -33,13 +33,14 @@ EXPLAIN = examples(
     "axw explain family.axw test.csv --row 1305",
     "axw explain family.axw test.csv --row 1305 --format html -o why.html",
     "axw explain family.axw test.csv --row 1305 --json",
+    "axw explain family.axw test.csv --row 1305 --reasons 4 --adverse no --applicant-view",
 )
 EVALUATE = examples(
     "axw evaluate family.axw test.csv",
     "axw evaluate family.axw test.csv --json",
     "axw evaluate family.axw test.csv --fail-under accuracy=0.7 --fail-under log_loss=0.69",
 )
-HIGHER_IS_BETTER = ("auroc", "accuracy", "r2")
+HIGHER_IS_BETTER = ("auroc", "accuracy", "r2", "word_accuracy", "BLEU", "chrF2", "BLEU4")
 
 
 class Format(StrEnum):
@@ -78,18 +79,41 @@ def predict(model: Model, file: Rows = Path("-"), json: Json = False, output: Ou
     _write(output, text.getvalue())
 
 
-def explain(
+def explain(  # noqa: PLR0913 (a command line has as many parameters as it has options)
     model: Model,
     file: Rows = Path("-"),
     row: Annotated[str, typer.Option("--row", help="The id of the row, or its number from 1.", metavar="ID")] = "1",
     format: Annotated[Format, typer.Option("--format", help="Text, JSON, or a page with a picture.")] = Format.txt,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    reasons: Annotated[
+        int | None,
+        typer.Option("--reasons", min=1, help="The N reasons that counted most for the adverse answer.", metavar="N"),
+    ] = None,
+    adverse: Annotated[
+        str | None,
+        typer.Option(
+            "--adverse", help="With --reasons: the class nobody wants; of numbers high or low.", metavar="CLASS"
+        ),
+    ] = None,
+    wording: Annotated[
+        Path | None, typer.Option("--wording", help="With --reasons: JSON, {column or relation: text}.", metavar="FILE")
+    ] = None,
+    reference: Annotated[
+        str, typer.Option("--reference", help="Compared with all rows learned from (training), or those granted.")
+    ] = "training",
+    applicant_view: Annotated[
+        bool, typer.Option("--applicant-view", help="With --reasons: only what the person of the row may read.")
+    ] = False,
     output: Out = None,
 ) -> None:
     """Explain one prediction: what each row that was read, and each column, added to it.
 
-    The parts add up to the output exactly.
+    The parts add up to the output exactly. With --reasons, what moved it most towards the adverse answer, in your words.
     """
+    from axw.cli.reasons import Asked, tell
+
+    asked = Asked(reasons, adverse, wording, reference, applicant_view)
+    asked.check()
     if output is not None:
         writable_file(output)
     fitted, table, frame = _load(model, file)
@@ -98,6 +122,13 @@ def explain(
     if not places:
         what = f"There is no row {row!r} in {table.name}; it has {len(ids)} rows."
         raise UsageError(what, "--row", f"Name one, such as {', '.join(str(each) for each in ids[:5])}.")
+    if reasons is not None:
+        if format is Format.html:
+            raise UsageError(
+                "Reasons are written as text or JSON.", "--format html", "Leave --format away, or say --json."
+            )
+        _write(output, tell(fitted, frame.iloc[places], asked, json or format is Format.json))
+        return
     told = fitted.explain(frame.iloc[places])
     value = told.to_json()
     if json or format is Format.json:
@@ -113,15 +144,29 @@ def explain(
 def evaluate(
     model: Model,
     file: Rows = Path("-"),
+    reference: Annotated[
+        Path | None, typer.Argument(metavar="REFERENCE", help="For a translator: what the lines of FILE mean.")
+    ] = None,
     json: Json = False,
     fail_under: Annotated[
         list[str] | None,
         typer.Option("--fail-under", help="Exit with 7 where a measure is worse, repeatable.", metavar="MEASURE=VALUE"),
     ] = None,
 ) -> None:
-    """Measure a model on rows whose answers are known and that it did not learn from."""
+    """Measure a model on rows, lines or pairs whose answers are known and that it did not learn from."""
+    from axw.cli import evaluating
+    from axw.models import load
+
     gates = [_gate(text) for text in fail_under or []]
-    fitted, table, frame = _load(model, file)
+    fitted = load(model)
+    if evaluating.is_text(fitted):
+        found = evaluating.text_measures(fitted, file, reference)
+        _told(found.measures, found.lines, json, {"schema": "axw.evaluate/1", **found.facts})
+        _hold(gates, found.measures)
+        return
+    if reference is not None:
+        raise UsageError("A model of a table has no REFERENCE: the answers are a column of FILE.", str(reference))
+    table, frame = _rows(file)
     target = target_of(fitted)
     if target not in frame.columns:
         todo = "Give a table that holds the answers, or use axw predict."
@@ -132,15 +177,17 @@ def evaluate(
     measures = {
         key: float(value) for key, value in fitted.evaluate(known.drop(columns=[target]), known[target]).items()
     }
-    for measure, _ in gates:
-        if measure not in measures:
-            raise UsageError(f"There is no measure {measure!r}.", "--fail-under", did_you_mean(measure, measures))
+    facts = {"schema": "axw.evaluate/1", "rows": len(known), "data": table.facts()}
+    _told(measures, [f"{len(known)} rows"], json, facts)
+    _hold(gates, measures)
+
+
+def _told(measures: dict[str, float], lines: Sequence[str], json: bool, facts: dict[str, Any]) -> None:
     if json:
-        result_json({"schema": "axw.evaluate/1", "rows": len(known), "data": table.facts(), "measures": measures})
+        result_json({**facts, "measures": measures})
     else:
         width = max(map(len, measures))
-        result("\n".join(f"{key:<{width}}  {value:.4f}" for key, value in measures.items()) + f"\n{len(known)} rows")
-    _hold(gates, measures)
+        result("\n".join([*(f"{key:<{width}}  {value:.4f}" for key, value in measures.items()), *lines]))
 
 
 def _gate(text: str) -> tuple[str, float]:
@@ -157,6 +204,8 @@ def _gate(text: str) -> tuple[str, float]:
 def _hold(gates: Sequence[tuple[str, float]], measures: dict[str, float]) -> None:
     missed = []
     for measure, limit in gates:
+        if measure not in measures:
+            raise UsageError(f"There is no measure {measure!r}.", "--fail-under", did_you_mean(measure, measures))
         higher = measure in HIGHER_IS_BETTER
         if not (measures[measure] >= limit if higher else measures[measure] <= limit):
             missed.append(f"{measure} is {measures[measure]:.4f}, {'below' if higher else 'above'} {limit:g}")
@@ -173,12 +222,17 @@ def target_of(fitted: Any) -> str:
 
 def _load(model: Path, file: Path) -> tuple[Any, Table, pd.DataFrame]:
     """The model, the table as it was read, and its rows without the target where it is asked for nothing."""
-    from axw.cli import tables
     from axw.models import load
 
     fitted = load(model)
+    return (fitted, *_rows(file))
+
+
+def _rows(file: Path) -> tuple[Table, pd.DataFrame]:
+    from axw.cli import tables
+
     table = tables.read(file)
-    return fitted, table, table.frame
+    return table, table.frame
 
 
 def _ids(fitted: Any, table: Table) -> tuple[str, list[Any]]:

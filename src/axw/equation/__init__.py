@@ -6,16 +6,33 @@ from axw.equation.feedforward import KINDS, FeedForward, gated_width
 from axw.equation.memory import Memory, append, gather
 from axw.equation.normalize import normalize
 from axw.equation.positions import DistanceBias, Rotary, alibi, rotate, sinusoids
-from axw.equation.scores import Dot, General, QueryKey, Score, join_heads, split_heads
+from axw.equation.scores import (
+    Concat,
+    ConcatIdentity,
+    Dot,
+    Even,
+    General,
+    Location,
+    QueryKey,
+    Score,
+    join_heads,
+    split_heads,
+)
+from axw.equation.windows import PredictedPlace, gaussian
 
 __all__ = [
     "KINDS",
     "Attention",
+    "Concat",
+    "ConcatIdentity",
     "DistanceBias",
     "Dot",
+    "Even",
     "FeedForward",
     "General",
+    "Location",
     "Memory",
+    "PredictedPlace",
     "QueryKey",
     "Rotary",
     "Score",
@@ -25,6 +42,7 @@ __all__ = [
     "dropout",
     "gated_width",
     "gather",
+    "gaussian",
     "join_heads",
     "normalize",
     "rotate",

@@ -6,7 +6,7 @@ Every mask broadcasts against scores (b h n m). Row i is the row that asks, colu
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Real
 from torch import Tensor
 
 
@@ -24,8 +24,11 @@ def causal(n: int, m: int, offset: int = 0, device: torch.device | None = None) 
     return (torch.arange(m, device=device)[None, :] <= ask)[None, None]
 
 
-def window(center: Int[Tensor, "b n"], m: int, width: int) -> Bool[Tensor, "b 1 n m"]:
-    """Row i reads the rows within `width` of its center: [center - D, center + D] (Luong et al. 2015, section 3.2)."""
+def window(center: Real[Tensor, "b n"], m: int, width: int) -> Bool[Tensor, "b 1 n m"]:
+    """Row i reads the rows within D = `width` of its center p: p - D <= j <= p + D (Luong et al. 2015, section 3.2).
+
+    p may lie between two rows, and the window is cut where the memory ends.
+    """
     place = torch.arange(m, device=center.device)
     return ((place - center[..., None]).abs() <= width)[:, None]
 

@@ -12,6 +12,7 @@ from typing import Protocol, cast, runtime_checkable
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 @runtime_checkable
@@ -61,6 +62,21 @@ class Dot(nn.Module):
         return X[:, None]
 
     def forward(self, X: Float[Tensor, "b n d"], keys: Float[Tensor, "b 1 m d"]) -> Float[Tensor, "b 1 n m"]:
+        return self.queries(X) @ keys.mT
+
+
+class Even(nn.Module):
+    """S = 0: every row that may be read is read as much as any other, so that A is given by the mask alone (A X W)."""
+
+    heads = 1
+
+    def keys(self, X: Float[Tensor, "b m d"]) -> Float[Tensor, "b 1 m 1"]:
+        return X.new_zeros(X.shape[0], 1, X.shape[1], 1)
+
+    def queries(self, X: Float[Tensor, "b n d"]) -> Float[Tensor, "b 1 n 1"]:
+        return X.new_zeros(X.shape[0], 1, X.shape[1], 1)
+
+    def forward(self, X: Float[Tensor, "b n d"], keys: Float[Tensor, "b 1 m 1"]) -> Float[Tensor, "b 1 n m"]:
         return self.queries(X) @ keys.mT
 
 
@@ -117,3 +133,76 @@ class QueryKey(nn.Module):
 
     def forward(self, X: Float[Tensor, "b n d"], keys: Float[Tensor, "b h m k"]) -> Float[Tensor, "b h n m"]:
         return self.queries(X) @ keys.mT
+
+
+class Concat(nn.Module):
+    """S = v' tanh(X_i W + X_j U): both rows beside each other, through a hidden layer (Luong et al. 2015, eq. 8, concat).
+
+    The paper's W_a is [W ; U]. d, e: widths of the rows that ask and that are read;  k: of the hidden layer; e and k
+    are d where not said.
+    """
+
+    heads = 1
+
+    def __init__(self, d: int, k: int | None = None, e: int | None = None) -> None:
+        super().__init__()
+        k, e = d if k is None else k, d if e is None else e
+        self.W, self.U = nn.Parameter(torch.empty(d, k)), nn.Parameter(torch.empty(e, k))
+        self.v = nn.Parameter(torch.empty(k))
+        nn.init.xavier_uniform_(self.W)
+        nn.init.xavier_uniform_(self.U)
+        nn.init.uniform_(self.v, -(k**-0.5), k**-0.5)
+
+    def keys(self, X: Float[Tensor, "b m e"]) -> Float[Tensor, "b 1 m k"]:
+        return (X @ self.U)[:, None]
+
+    def queries(self, X: Float[Tensor, "b n d"]) -> Float[Tensor, "b 1 n k"]:
+        return (X @ self.W)[:, None]
+
+    def compare(self, queries: Float[Tensor, "b 1 n k"], keys: Float[Tensor, "b 1 m k"]) -> Float[Tensor, "b 1 n m"]:
+        """v' tanh(query + key) of every pair: forms b n m k numbers, where an inner product forms b n m."""
+        return torch.tanh(queries[..., :, None, :] + keys[..., None, :, :]) @ self.v
+
+    def forward(self, X: Float[Tensor, "b n d"], keys: Float[Tensor, "b 1 m k"]) -> Float[Tensor, "b 1 n m"]:
+        return self.compare(self.queries(X), keys)
+
+
+class ConcatIdentity(Concat):
+    """S = v' tanh(X_i W + X_j): concat as Luong et al. 2015 ran it, with U fixed to the identity (their footnote 15)."""
+
+    def __init__(self, d: int, e: int | None = None) -> None:
+        super().__init__(d, e, e)
+        self.U = None  # type: ignore[assignment]
+
+    def keys(self, X: Float[Tensor, "b m k"]) -> Float[Tensor, "b 1 m k"]:
+        return X[:, None]
+
+
+class Location(nn.Module):
+    """S = X_i W: a score for each place, whatever stands there (Luong et al. 2015, eq. 9, location).
+
+    W (d l) knows l = `longest` places. A shorter memory uses the first m of them; rows of a longer one beyond place l are never
+    read (footnote 6). The softmax runs over the places that are used, so that a row of A adds up to 1.
+    """
+
+    heads = 1
+
+    def __init__(self, d: int, longest: int) -> None:
+        super().__init__()
+        self.W = nn.Parameter(torch.empty(d, longest))
+        nn.init.xavier_uniform_(self.W)
+
+    def keys(self, X: Float[Tensor, "b m e"]) -> Float[Tensor, "b 1 m 0"]:
+        """As many keys as rows, of width 0: what the rows hold has no say."""
+        return X[:, None, :, :0]
+
+    def queries(self, X: Float[Tensor, "b n d"]) -> Float[Tensor, "b 1 n l"]:
+        return (X @ self.W)[:, None]
+
+    def compare(self, queries: Float[Tensor, "b 1 n l"], keys: Float[Tensor, "b 1 m k"]) -> Float[Tensor, "b 1 n m"]:
+        """The first m scores; places beyond l get the lowest number there is."""
+        m, l = keys.shape[2], queries.shape[3]  # noqa: E741
+        return F.pad(queries[..., :m], (0, max(0, m - l)), value=torch.finfo(queries.dtype).min)
+
+    def forward(self, X: Float[Tensor, "b n d"], keys: Float[Tensor, "b 1 m k"]) -> Float[Tensor, "b 1 n m"]:
+        return self.compare(self.queries(X), keys)

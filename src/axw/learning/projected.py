@@ -79,13 +79,15 @@ def _slope(
     logits = (rows @ projection.T).to(_full(rows.dtype))
     if bias is not None:
         logits += bias
-    spread = torch.logsumexp(logits, -1)
     chosen = logits.gather(-1, target[:, None])[:, 0]
-    # The mean of all log p is taken only where smoothing asks for it: it is one more pass over the logits.
-    loss = (spread - chosen).sum(dtype=torch.float64)
-    if smoothing:
-        loss = (1 - smoothing) * loss + smoothing * (spread - logits.mean(-1)).sum(dtype=torch.float64)
-    slope = logits.sub_(spread[:, None]).exp_()
+    # The mean of all logits is taken only where smoothing asks for it: it is one more pass over them.
+    mean = logits.mean(-1) if smoothing else chosen
+    top = logits.amax(-1, keepdim=True)
+    weight = logits.sub_(top).exp_()
+    total = weight.sum(-1, keepdim=True)
+    spread = (total.log() + top)[:, 0]
+    loss = ((1 - smoothing) * (spread - chosen) + smoothing * (spread - mean)).sum(dtype=torch.float64)
+    slope = weight.mul_(total.reciprocal_())
     if smoothing:
         slope -= smoothing / len(projection)
     slope[torch.arange(len(target), device=slope.device), target] -= 1 - smoothing

@@ -1,5 +1,6 @@
 """How good answers are, on what was not learned from; one file a kind of answer. Nothing here knows any model."""
 
+from axw.measures.groups import GROUP_MEASURES, Draws, Estimate, GroupMeasure, group_measures
 from axw.measures.tables import (
     CLASSIFICATION,
     LEAST_PROBABILITY,
@@ -15,6 +16,10 @@ from axw.measures.tables import (
 
 __all__ = [
     "CLASSIFICATION",
+    "Draws",
+    "Estimate",
+    "GROUP_MEASURES",
+    "GroupMeasure",
     "LEAST_PROBABILITY",
     "PRIMARY",
     "REGRESSION",
@@ -23,5 +28,6 @@ __all__ = [
     "calibration_error",
     "classification_metrics",
     "clipped",
+    "group_measures",
     "regression_metrics",
 ]

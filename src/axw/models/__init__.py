@@ -1,7 +1,30 @@
-"""The doors: fit and predict."""
+"""The doors: fit, and what each kind of model is for. Names are loaded when they are first used."""
 
-from axw.models.explanation import Explanation
-from axw.models.saved import load
-from axw.models.tables import AttentionClassifier, AttentionRegressor
+from __future__ import annotations
 
-__all__ = ["AttentionClassifier", "AttentionRegressor", "Explanation", "load"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from axw.models.explanation import Explanation
+    from axw.models.loading import load
+    from axw.models.tables import AttentionClassifier, AttentionRegressor
+    from axw.models.translator import Translator
+    from axw.models.words import MaskedLanguageModel
+
+_HOMES = {
+    "AttentionClassifier": "tables",
+    "AttentionRegressor": "tables",
+    "Explanation": "explanation",
+    "MaskedLanguageModel": "words",
+    "Translator": "translator",
+    "load": "loading",
+}
+
+__all__ = ["AttentionClassifier", "AttentionRegressor", "Explanation", "MaskedLanguageModel", "Translator", "load"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'axw.models' has no attribute {name!r}")
+    return getattr(import_module(f"axw.models.{_HOMES[name]}"), name)

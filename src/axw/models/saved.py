@@ -40,7 +40,7 @@ from axw.models.saved_config import (
 )
 from axw.models.saved_keys import Hashing, canonical, table_from_bytes, table_to_bytes
 from axw.models.tables import AttentionClassifier, AttentionRegressor
-from axw.relations import Edges, Near, Ref, Relation, Rows, SameValue, relation_from_config
+from axw.relations import Edges, Near, Ref, Relation, Rows, SameValue, as_relations, relation_from_config
 from axw.storage import (
     Folder,
     json_from_bytes,
@@ -112,7 +112,7 @@ def save(model: Model, path: str | os.PathLike[str], *, context: str = "full", o
 def _check_context(model: Model, context: str) -> None:
     hashed = model._reader.hashing is not None
     reads = model.attention != "none"
-    near = [relation for relation in model.relations if type(relation) is Near]
+    near = [relation for relation in as_relations(model.relations) if type(relation) is Near]
     refused = {
         "full": "the ids and keys of this model are hashed already" if hashed else "",
         "hashed": f"{near[0]!r} needs the numbers themselves, which a hash hides" if near else "",
@@ -131,7 +131,7 @@ def _check_context(model: Model, context: str) -> None:
 
 def _kept(model: Model, context: str) -> tuple[TableRows, list[Relation], Hashing | None]:
     """The memory and the relations as they are saved."""
-    memory, relations, hashing = model.memory_, list(model.relations), model._reader.hashing
+    memory, relations, hashing = model.memory_, list(as_relations(model.relations)), model._reader.hashing
     if context == "none":
         empty = memory.take(np.zeros(0, dtype=np.int64))
         return empty._replace(rows=Rows(empty.rows.ids, empty.rows.columns[[]]), weight=None), [], None
@@ -195,7 +195,11 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Raises `ModelError` for a folder that is missing, damaged, made by something newer or nothing that axw writes.
     """
-    folder = read_folder(path)
+    return from_folder(read_folder(path))
+
+
+def from_folder(folder: Folder) -> Model:
+    """`load`, of a folder that was read."""
     where = f"In {str(folder.path / 'config.json')!r}."
     if folder.meta.get("kind") != KIND:
         raise ModelError(

@@ -12,6 +12,7 @@ from axw.equation import (
     KINDS,
     Attention,
     Dot,
+    Even,
     FeedForward,
     General,
     Memory,
@@ -25,7 +26,7 @@ from axw.equation import (
 from axw.errors import UsageError, did_you_mean
 
 POSITIONS = ("sinusoidal", "learned", "rotary", "alibi", "relative", "none")
-SCORES = ("query-key", "bilinear", "dot")
+SCORES = ("query-key", "bilinear", "dot", "even")
 NORMS = ("layer", "rms")
 PLACES = ("pre", "post")
 FEEDFORWARD = (*KINDS, "none")
@@ -41,7 +42,8 @@ class TransformerSettings:
     d_ff               feed-forward width of the ungated kinds; gated kinds get 2/3 of it, so that parameters are equal
     feedforward        relu, gelu, swish, relu2, glu, bilinear, reglu, geglu, swiglu; none: the layer has attention only
     bias               whether the feed-forward products have biases (Vaswani et al.: yes, Shazeer: no)
-    score              query-key (A = X Q K' X'), bilinear (A = X W X', of rank d_k), dot (A = X X')
+    score              query-key (A = X Q K' X'), bilinear (A = X W X', of rank d_k), dot (A = X X'), even (A given by the mask)
+    window             how far a row of the encoder reads to either side (section 4, restricted self-attention); None: all
     normalize          of A: softmax, or mean (no softmax: the scores over the number of rows)
     positions          sinusoidal or learned (added to X), rotary, alibi, relative (in the scores), none
     longest            places that learned positions know
@@ -60,6 +62,7 @@ class TransformerSettings:
     feedforward: str = "relu"
     bias: bool = False
     score: str = "query-key"
+    window: int | None = None
     normalize: str = "softmax"
     positions: str = "sinusoidal"
     longest: int = 1024
@@ -73,7 +76,7 @@ class TransformerSettings:
     def __post_init__(self) -> None:
         wrong = [
             f"{name} is {getattr(self, name)}; allowed: 1 or more."
-            for name in ("d_model", "heads", "d_k", "d_v", "d_ff", "longest")
+            for name in ("d_model", "heads", "d_k", "d_v", "d_ff", "longest", "window")
             if getattr(self, name) is not None and getattr(self, name) < 1
         ]
         wrong += [
@@ -128,6 +131,8 @@ def attention_of(s: TransformerSettings) -> Attention:
     score: Score
     if s.score == "dot":
         score = Dot()
+    elif s.score == "even":
+        score = Even()
     elif s.score == "bilinear":
         score = General(s.d_model, rank=s.key_width)
     else:

@@ -69,16 +69,24 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(EncoderLayer(s) for _ in range(s.layers))
         self.bias = _Bias(s, both=True)
         self.last = norm_of(s) if s.norm_place == "pre" else nn.Identity()
+        self.window = s.window
 
     def forward(self, X: Tensor, mask: Tensor | None) -> Tensor:
-        bias = self.bias(X.shape[1], X.shape[1], X)
+        bias, mask = self.bias(X.shape[1], X.shape[1], X), self._near(X, mask)
         for layer in self.layers:
             X = layer(X, mask, bias)
         return cast(Tensor, self.last(X))
 
+    def _near(self, X: Tensor, mask: Tensor | None) -> Tensor | None:
+        """The mask, and where rows read near ones only, that too."""
+        if self.window is None:
+            return mask
+        near = masks.window(torch.arange(X.shape[1], device=X.device)[None], X.shape[1], self.window)
+        return near if mask is None else near & mask
+
     def show(self, X: Tensor, mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         """What `forward` gives, and each layer's A (b h n n)."""
-        bias, seen = self.bias(X.shape[1], X.shape[1], X), []
+        bias, mask, seen = self.bias(X.shape[1], X.shape[1], X), self._near(X, mask), []
         for layer in self.layers:
             X, A = cast(EncoderLayer, layer).show(X, mask, bias)
             seen.append(A)

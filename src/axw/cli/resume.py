@@ -1,0 +1,47 @@
+"""`axw resume`: go on with a run that was stopped, to the very numbers that it would have had without the stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from axw.cli.options import examples, listed
+from axw.cli.output import result
+from axw.cli.training import prepare, told
+from axw.errors import ModelError
+
+EPILOG = examples("axw resume words.run", "axw resume words.run --accept threads")
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `axw fit ... --save` was given.")],
+    accept: Annotated[
+        list[str] | None,
+        typer.Option("--accept", help="What may differ from the start: data, settings, threads, version, machine."),
+    ] = None,
+) -> None:
+    """Go on with a run that was stopped or killed.
+
+    Weights and history end up as if it had not been, or the command refuses and says what differs. A run that has ended is
+    left as it is.
+    """
+    from axw.models.text_model import Place, kind_of_run
+
+    kind, settings, files = kind_of_run(run)
+    prepare()
+    place = Place(run, resume=True, files=files, hooks=[told()], accept=tuple(listed(accept)))
+    if kind == "words":
+        from axw.cli.words import learn
+
+        text = learn(settings, files, place)
+    elif kind == "translation":
+        from axw.cli.translation import learn
+
+        text = learn(settings, files, place)
+    else:
+        raise ModelError(
+            f"The run trains {kind!r}, which this axw does not know.", f"In {str(run)!r}.", "Use a newer axw."
+        )
+    result(text)

@@ -1,0 +1,107 @@
+"""What every `axw fit` that trains has in common: its budget, its run folder, what is said while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import typer
+
+from axw.cli.output import say
+
+if TYPE_CHECKING:
+    from axw.learning import TrainSettings
+
+RunFolder = Annotated[
+    Path,
+    typer.Option("--save", help="The run: settings, history, checkpoints, and the model at the end.", metavar="RUN"),
+]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Budget: updates of the weights.")]
+Tokens = Annotated[int | None, typer.Option("--tokens", min=1, help="Budget: pieces of words that were learned from.")]
+Minutes = Annotated[float | None, typer.Option("--minutes", min=0.01, help="Budget: time spent training.")]
+CheckpointEvery = Annotated[
+    int | None,
+    typer.Option("--checkpoint-every", min=1, help="Steps from one checkpoint to the next.", metavar="STEPS"),
+]
+Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads to compute with.")]
+RunSeed = Annotated[int | None, typer.Option("--seed", min=0, help="Every random choice follows from it.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Any other setting, repeatable, such as network.d_model=128.", metavar="NAME=VALUE"),
+]
+
+
+class OnNan(StrEnum):
+    """What a loss that is not a finite number does."""
+
+    stop = "stop"
+    rewind = "rewind"
+
+
+OnNanOption = Annotated[
+    OnNan | None, typer.Option("--on-nan", help="A loss that is not finite: stop, or go back and halve the rate.")
+]
+
+
+class Budget(NamedTuple):
+    """What the command line says of the training; None is what the recipe says."""
+
+    steps: int | None = None
+    tokens: int | None = None
+    minutes: float | None = None
+    checkpoint_every: int | None = None
+    seed: int | None = None
+    threads: int | None = None
+    on_nan: OnNan | None = None
+
+    def change(self, train: TrainSettings) -> TrainSettings:
+        """The recipe's training with these. A budget takes the place of all of the recipe's."""
+        from dataclasses import replace
+
+        budget = {name: getattr(self, name) for name in ("steps", "tokens", "minutes")}
+        if any(value is not None for value in budget.values()):
+            train = replace(train, **budget, epochs=None)
+        others: dict[str, Any] = {name: getattr(self, name) for name in ("checkpoint_every", "seed", "threads")}
+        others["on_nan"] = self.on_nan and self.on_nan.value
+        return replace(train, **{name: value for name, value in others.items() if value is not None})
+
+
+def settings_of(settings: Any, changes: Sequence[str] | None, budget: Budget) -> Any:
+    """A door's settings, changed by `--set`, then by the options that have a name of their own."""
+    from axw.learning import with_settings
+    from axw.models.text_model import with_train
+
+    return with_train(with_settings(settings, changes or []), budget.change)
+
+
+def told() -> Any:
+    """A hook that says on stderr what the trainer tells."""
+    from axw.learning.hooks import Hook, Record
+
+    class Telling(Hook):
+        def on_records(self, records: Sequence[Record]) -> None:
+            numbers = "  ".join(f"{r.name} {'nothing' if r.value is None else format(r.value, '.5g')}" for r in records)
+            say(f"step {records[0].step:,}  {records[0].split}  {numbers}  {records[0].seconds:.0f} s")
+
+        def on_note(self, text: str) -> None:
+            say(text)
+
+        def on_end(self, reason: str) -> None:
+            say(f"training ended: {reason}")
+
+    return Telling()
+
+
+def prepare() -> None:
+    """Make this process one that trains: freed memory is kept, since every step asks for as much again."""
+    from axw.learning.allocator import keep_freed_memory
+
+    keep_freed_memory()
+
+
+def say_where(folder: Path, verbs: Sequence[str]) -> None:
+    """The last line of a training command: what to do next."""
+    say("next: " + "   ".join(verbs))
+    say(f"the run is in {folder}; stopped runs go on with: axw resume {folder}")

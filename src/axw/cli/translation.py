@@ -1,0 +1,167 @@
+"""`axw fit translation` and `axw translate`: a translator trained on the user's own pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from axw.cli.options import Json, examples
+from axw.cli.output import result, result_json, say, writable_folder
+from axw.cli.training import (
+    Budget,
+    CheckpointEvery,
+    Minutes,
+    OnNanOption,
+    RunFolder,
+    RunSeed,
+    Set,
+    Steps,
+    Threads,
+    Tokens,
+    prepare,
+    say_where,
+    settings_of,
+    told,
+)
+from axw.errors import UsageError
+
+if TYPE_CHECKING:
+    from axw.models.text_model import Place
+
+FIT = examples(
+    "axw fit translation train.de train.en --save de-en.run --steps 20 --set vocabulary=400 --set transformer.d_model=32",
+    "axw fit translation train.de train.en --valid valid.de valid.en --save luong.run --steps 10 --set vocabulary=400 "
+    "--set architecture=luong --set luong.d_model=32",
+)
+TRANSLATE = examples(
+    "axw translate de-en.run < valid.de",
+    "axw translate de-en.run valid.de --beam 2 --nbest 2 --json",
+)
+
+
+def fit_translation(  # noqa: PLR0913 (a command line has as many parameters as it has options)
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The text, one sentence a line.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="Its translation, line for line.")],
+    save: RunFolder,
+    valid: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--valid", help="Pairs to watch the training on. Default: some of the training pairs.", metavar="S T"
+        ),
+    ] = None,
+    steps: Steps = None,
+    tokens: Tokens = None,
+    minutes: Minutes = None,
+    checkpoint_every: CheckpointEvery = None,
+    seed: RunSeed = None,
+    threads: Threads = None,
+    on_nan: OnNanOption = None,
+    change: Set = None,
+) -> None:
+    """Train a translator on your own pairs of sentences.
+
+    Raw text in, translator out: the pieces of words are learned from the text first. Ctrl-C saves; axw resume goes on.
+    """
+    from axw.learning import to_dict
+    from axw.models.text_model import Place
+    from axw.models.translation_settings import TranslationSettings
+
+    if any(str(path) == "-" for path in (source, target, *(valid or ()))):
+        raise UsageError("A run reads its text again when it is resumed, so stdin will not do.", "-", "Name a file.")
+    budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
+    settings = settings_of(TranslationSettings(), change, budget)
+    writable_folder(save, overwrite=False)
+    files = {"source": str(source.absolute()), "target": str(target.absolute())}
+    if valid is not None:
+        files |= {"valid_source": str(valid[0].absolute()), "valid_target": str(valid[1].absolute())}
+    prepare()
+    text = learn(to_dict(settings), files, Place(save, files=files, hooks=[told()]))
+    result(text)
+    say_where(save, [f"axw translate {save} < in > out", f"axw evaluate {save} SOURCE REFERENCE"])
+
+
+def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -> str:
+    """Train in a run folder, newly begun or resumed; the lines that say what came of it."""
+    from axw.learning import from_dict
+    from axw.models.translation_settings import TranslationSettings
+    from axw.models.translator import Translator
+
+    source, target = _pairs(files["source"], files["target"])
+    valid = _pairs(files["valid_source"], files["valid_target"]) if "valid_source" in files else None
+    model = Translator(from_dict(TranslationSettings, settings)).fit(source, target, valid, place)
+    facts = model.facts
+    measures = "  ".join(f"{name} {value:.4f}" for name, value in facts["validation"].items())
+    lines = [f"saved {place.folder}: {facts['training']['steps']} steps, {facts['training']['took']}  {measures}"]
+    return "\n".join([*lines, *(scores(model, *valid) if valid is not None else [])])
+
+
+def scores(model: Any, source: list[str], reference: list[str]) -> list[str]:
+    """BLEU and chrF of the model's translations, each with its protocol."""
+    from axw.measures.translation import bleu_chrf, public_bleu4
+
+    said = model.translate(source)
+    return [str(score) for score in (*bleu_chrf(said, reference), public_bleu4(said, reference))]
+
+
+def _pairs(source: str, target: str) -> tuple[list[str], list[str]]:
+    from axw.data import PairFile
+
+    with PairFile(source, target) as pairs:
+        say(pairs.report.to_text())
+        found = list(pairs)
+    return [pair.source for pair in found], [pair.target for pair in found]
+
+
+def translate(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="The run that `axw fit translation` made, or its model.")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The lines; - or nothing is stdin.")] = Path("-"),
+    beam: Annotated[int | None, typer.Option("--beam", help="Hypotheses followed at once; 1 is greedy.")] = None,
+    nbest: Annotated[int | None, typer.Option("--nbest", help="Translations of each line, with --json.")] = None,
+    alpha: Annotated[float | None, typer.Option("--alpha", help="Length penalty ((5 + n) / 6)^alpha.")] = None,
+    others: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="Translate with the mean of several models, repeatable.", metavar="MODEL"),
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other setting of the search, repeatable.", metavar="NAME=VALUE"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Translate: one line out for each line in, in order."""
+    from dataclasses import replace
+
+    from axw.data import read_lines
+    from axw.learning import with_settings
+    from axw.models.translator import Translator, TranslatorEnsemble
+
+    loaded: Translator = Translator.load(model)
+    if others:
+        loaded = TranslatorEnsemble([loaded, *(Translator.load(other) for other in others)])
+    given = {"beam": beam, "nbest": nbest, "alpha": alpha}
+    settings = replace(
+        with_settings(loaded.settings.search, change or []),
+        **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
+    )
+    lines = iter(read_lines(str(file)))
+    for number, answers in enumerate(loaded.hypotheses(_counted(lines), search=settings), 1):
+        if json:
+            result_json({"schema": "axw.translate/1", "line": number, "translations": [a._asdict() for a in answers]})
+        else:
+            result(answers[0].text.replace("\n", " ") if answers else "")
+
+
+def _counted(lines: Iterator[str], every: int = 10_000) -> Iterator[str]:
+    """The lines, and a word on stderr after each ten thousand."""
+    done = 0
+    while chunk := list(islice(lines, every)):
+        yield from chunk
+        done += len(chunk)
+        if len(chunk) == every:
+            say(f"{done:,} lines read")

@@ -1,0 +1,50 @@
+"""What a decoder is to the search: two functions and a state that is a value."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar, runtime_checkable
+
+import torch
+from torch import Tensor
+
+State = TypeVar("State")
+
+
+class Decoder(Protocol[State]):
+    """log p(y_t | y_<t, x) for w hypotheses of each of b sentences, and a state that goes in and comes out."""
+
+    def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
+        """tokens (b w) int64, the last id of each hypothesis -> log-probabilities (b w V) of the next, and the state then.
+
+        The search reads the log-probabilities and never writes into them. None may be above 0; -inf is allowed, NaN is not.
+        """
+        ...
+
+    def select(self, state: State, sentences: Tensor, parents: Tensor) -> State:
+        """Keep `sentences` (b2,); hypothesis j of kept sentence i goes on from parents[i, j] (b2 w2). w2 may differ from w."""
+        ...
+
+
+@runtime_checkable
+class StepWithAttention(Protocol[State]):
+    """A decoder that can also say what it read: needed for the coverage penalty only."""
+
+    def step_with_attention(self, tokens: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """As `step`, with A (b w m) between: how much each hypothesis reads of each source word; rows add up to 1."""
+        ...
+
+    def select(self, state: State, sentences: Tensor, parents: Tensor) -> State:
+        """As in `Decoder`."""
+        ...
+
+
+def device_of(state: object) -> torch.device:
+    """The device of the first tensor in a state made of tuples; the CPU where there is none."""
+    stack = [state]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Tensor):
+            return part.device
+        if isinstance(part, (tuple, list)):
+            stack.extend(reversed(part))
+    return torch.device("cpu")

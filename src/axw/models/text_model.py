@@ -1,0 +1,245 @@
+"""What the doors for text share: one way to be trained in a run folder, to go on, to be saved and loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
+
+import torch
+from torch import nn
+
+from axw.data.vocabulary import Vocabulary
+from axw.errors import ModelError, UsageError
+from axw.learning import Run, Trainer, TrainSettings
+from axw.learning.hooks import Hook
+from axw.learning.loop import Evaluate
+from axw.learning.progress import Batches, Progress, duration
+from axw.learning.runs import read_run
+from axw.learning.settings import from_dict, to_dict
+from axw.learning.trainer import Loss
+from axw.models.saved_text import SavedText, read_text, save_text
+from axw.storage import Folder, json_to_bytes, read_folder, write_bytes
+from axw.storage.disk import read_bounded
+from axw.version import __version__
+
+Settings = TypeVar("Settings")
+Data = TypeVar("Data")
+MODEL = "model"  # the folder inside a run that holds the trained model
+_MOST_BYTES = 256 << 20
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model is trained.
+
+    folder   the run: settings, history, checkpoints, and the model when it is done; None: in memory only
+    resume   go on with the run that is there, to the very numbers that it would have had without a stop
+    files    where the data is from, for `axw resume` and the reader
+    hooks    who hears how it goes
+    accept   what may differ when a run goes on: data, settings, threads, version, machine
+    """
+
+    folder: str | os.PathLike[str] | None = None
+    resume: bool = False
+    files: Mapping[str, str] | None = None
+    hooks: Sequence[Hook] = ()
+    accept: Sequence[str] = ()
+
+
+class Lesson(NamedTuple):
+    """What a task gives the trainer: see `Trainer`."""
+
+    network: nn.Module
+    loss: Loss[Any]
+    batches: Batches[Any]
+    evaluate: Evaluate | None
+
+
+class TextModel(ABC, Generic[Settings, Data]):
+    """A network, its vocabularies and its settings. The doors say what their data is, and how it is learned from."""
+
+    kind: ClassVar[str]
+    settings_class: ClassVar[type]
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings: Settings = self.settings_class() if settings is None else settings
+        self.facts: dict[str, Any] = {}
+        self._vocabularies: dict[str, Vocabulary] = {}
+        self._network: nn.Module | None = None
+
+    # ------------------------------------------------------------------------------------------- what each door says
+
+    @abstractmethod
+    def _learn_vocabularies(self, data: Data) -> dict[str, Vocabulary]:
+        """The vocabularies of the training text, by the names of their files."""
+
+    @abstractmethod
+    def _make_network(self, vocabularies: Mapping[str, Vocabulary]) -> nn.Module:
+        """A network of the settings, with its first weights."""
+
+    @abstractmethod
+    def _lesson(self, data: Data, network: nn.Module) -> Lesson:
+        """What the trainer is given."""
+
+    @abstractmethod
+    def _train_settings(self) -> TrainSettings: ...
+
+    @abstractmethod
+    def _facts(self, data: Data) -> dict[str, Any]:
+        """What the model card says of the data."""
+
+    @abstractmethod
+    def _fingerprint(self, data: Data) -> str:
+        """SHA-256 of all that is learned from or chosen by."""
+
+    @abstractmethod
+    def _card(self) -> str:
+        """The model card, as Markdown."""
+
+    # -------------------------------------------------------------------------------------------------------- training
+
+    @property
+    def network(self) -> nn.Module:
+        """The trained network. `UsageError` before `fit`."""
+        if self._network is None:
+            raise UsageError(
+                f"The {type(self).__name__} is not fitted.", "", "Call fit(...) first, or load a saved one."
+            )
+        return self._network
+
+    def _fit(self, data: Data, place: Place) -> None:
+        """Learn the vocabularies, train, keep what was found; in a folder, save the model where training is done."""
+        if place.folder is None:
+            self._vocabularies = self._learn_vocabularies(data)
+            self._train(data, None, place)
+            return
+        folder, train = Path(place.folder), self._train_settings()
+        config = {"kind": self.kind, "settings": to_dict(self.settings), "files": dict(place.files or {})}
+        data_sum = self._fingerprint(data)
+        if place.resume:
+            run = Run.resume(folder, train, data=data_sum, config=config, accept=place.accept)
+        else:
+            run = Run.start(folder, train, data=data_sum, config=config)
+        with run:
+            self._vocabularies = self._vocabularies_of(data, folder)
+            self._train(data, run, place)
+            self.save(folder / MODEL, overwrite=True)
+
+    def _vocabularies_of(self, data: Data, folder: Path) -> dict[str, Vocabulary]:
+        """Those that the run learned when it began, so that all of it speaks of the same ids; learned now where it begins."""
+        listed = sorted(folder.glob("vocabulary-*.json"))
+        # The list is written last: without it, learning them was cut short, and is done again.
+        if listed and (folder / "vocabularies.json").is_file():
+            pairs = ((path.stem.removeprefix("vocabulary-"), path) for path in listed)
+            return {
+                name: Vocabulary.from_bytes(read_bounded(path, _MOST_BYTES), f"In {str(path)!r}.")
+                for name, path in pairs
+            }
+        found = self._learn_vocabularies(data)
+        sums = {}
+        for name, vocabulary in found.items():
+            written = vocabulary.to_bytes()
+            write_bytes(folder / f"vocabulary-{name}.json", written)
+            sums[name] = hashlib.sha256(written).hexdigest()
+        write_bytes(folder / "vocabularies.json", json_to_bytes(sums))
+        return found
+
+    def _train(self, data: Data, run: Run | None, place: Place) -> None:
+        network = self._make_network(self._vocabularies)
+        lesson = self._lesson(data, network)
+        trainer: Trainer[Any] = Trainer(network, lesson.loss, self._train_settings(), hooks=place.hooks)
+        progress = trainer.fit(lesson.batches, lesson.evaluate, run=run)
+        self._network = network.eval()
+        with torch.no_grad():
+            found = dict(lesson.evaluate(network)) if lesson.evaluate is not None else {}
+        self.facts = {**self._facts(data), "training": _told(progress), "validation": found, "axw": __version__}
+
+    # --------------------------------------------------------------------------------------------------------- keeping
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the model to the folder `path`, whole or not at all. `UsageError` for a folder that is there, `ResourceError`."""
+        save_text(
+            path,
+            self.kind,
+            self.network,
+            settings=to_dict(self.settings),
+            vocabularies=self._vocabularies,
+            facts=self.facts,
+            card=self._card(),
+            replace=overwrite,
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """The model of a folder: one that `save` wrote, or a run that has ended. `ModelError` where it is not of this kind."""
+        return cls.from_folder(read_folder(model_folder(path)))
+
+    @classmethod
+    def from_folder(cls, folder: Folder) -> Self:
+        """`load`, of a folder that was read."""
+        saved, path = read_text(folder), folder.path
+        if saved.kind != cls.kind:
+            raise ModelError(
+                f"The folder holds a model of kind {saved.kind!r}, and not {cls.kind!r}.",
+                f"In {str(path)!r}.",
+                "Use the command or class of that kind.",
+            )
+        return cls._from_saved(saved, str(path))
+
+    @classmethod
+    def _from_saved(cls, saved: SavedText, where: str) -> Self:
+        try:
+            model = cls(from_dict(cls.settings_class, saved.settings))
+            model._vocabularies = saved.vocabularies
+            model._network = saved.network(lambda: model._make_network(saved.vocabularies))
+        except (UsageError, KeyError, RuntimeError) as error:
+            why = error.what if isinstance(error, UsageError) else f"{type(error).__name__}: {str(error)[:120]}"
+            raise ModelError(f"The configuration is not one that axw writes: {why}", f"In {where!r}.") from error
+        model.facts = dict(saved.facts)
+        return model
+
+
+def model_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder of the model itself, where `path` may be a run. `ModelError` where the run has not ended."""
+    path = Path(path)
+    if not (path / "run.json").is_file():
+        return path
+    if not (path / MODEL).is_dir():
+        raise ModelError(
+            "The run has not ended, so it holds no model yet.", f"In {str(path)!r}.", f"Go on: axw resume {path}"
+        )
+    return path / MODEL
+
+
+def kind_of_run(folder: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any], dict[str, str]]:
+    """What a run trains: the kind of model, its settings, and its data files by name. `ModelError` for anything else."""
+    config = read_run(folder).get("config", {})
+    try:
+        kind, settings, files = str(config["kind"]), dict(config["settings"]), dict(config["files"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"The run does not say what it trains: {error}.", f"In {str(folder)!r}.", "Start a new run with axw fit."
+        ) from error
+    return kind, settings, {str(name): str(path) for name, path in files.items()}
+
+
+def with_train(settings: Settings, change: Callable[[TrainSettings], TrainSettings]) -> Settings:
+    """The settings of a door with other settings of its training."""
+    return replace(settings, train=change(settings.train))  # type: ignore[type-var,attr-defined]
+
+
+def _told(progress: Progress) -> dict[str, Any]:
+    return {
+        "steps": progress.step,
+        "epochs": progress.epoch - 1,
+        "tokens": progress.tokens,
+        "minutes": round(progress.seconds / 60, 2),
+        "took": duration(progress.seconds),
+        "ended by": progress.finished,
+        "best at step": progress.best_step,
+    }
