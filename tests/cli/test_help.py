@@ -3,6 +3,7 @@
 import io
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -58,22 +59,38 @@ def test_every_page_ends_with_examples(words, capsys):
         assert all(line.startswith("    axw ") for line in examples)
 
 
+# What makes a training of hours one of a second; the rest of each example is run as it stands.
+SMALL = "--steps 2 --set train.evaluate_every=2 --set batch_tokens=300 --set vocabulary=300 --set longest=60"
+SMALLER = {
+    "words": f"{SMALL} --set network.d_model=16 --set network.layers=1",
+    "translation": f"{SMALL} --set transformer.d_model=16 --set transformer.layers=1 --set luong.d_model=16",
+}
+SENTENCES = [
+    f"the {a} {b} in the {c}." for a in ("dog", "man", "sun") for b in ("sits", "runs") for c in ("snow", "park")
+]
+
+
 @pytest.fixture(scope="module")
 def workshop(titanic, tmp_path_factory):
-    """A folder in which the examples run: the tables that the pages speak of, and the model of the page of `axw fit`."""
+    """A folder in which the examples run: the data that the pages speak of, and the first model of each page of `axw fit`."""
     folder = tmp_path_factory.mktemp("workshop")
     for name in ("train.csv", "test.csv"):
         (folder / name).write_bytes((titanic / name).read_bytes())
-    fits = [line for path, line in EXAMPLES if path == ("fit", "table") and "family.axw" in line]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert main(shlex.split(fits[0])[1:]) == 0
+    for name in ("corpus.txt", "valid.txt", "train.de", "train.en", "valid.de", "valid.en"):
+        (folder / name).write_text("".join(f"{line}\n" for line in SENTENCES * 3), encoding="utf-8")
+    for wanted in ("family.axw", "words.run", "de-en.run"):
+        line = next(line for path, line in EXAMPLES if path[:1] == ("fit",) and f"--save {wanted}" in line)
+        with pytest.MonkeyPatch.context() as patch:
+            assert run(line, folder, patch) == 0
     return folder
 
 
 def run(line, folder, monkeypatch):
-    """One example as a shell would run it, in this process."""
+    """One example as a shell would run it, in this process; a training is made small, and the run that it makes is new."""
     words = shlex.split(line)
+    if words[1] == "fit" and words[2] in SMALLER:
+        shutil.rmtree(folder / words[words.index("--save") + 1], ignore_errors=True)
+        words += shlex.split(SMALLER[words[2]])
     monkeypatch.chdir(folder)
     if "<" in words:
         place = words.index("<")

@@ -11,17 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from axw.cli.output import Progress, result, result_json, say
-from axw.errors import UsageError
+from axw.errors import UsageError, did_you_mean
 from axw.version import __version__
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from axw.cli.tables import Parts, Table
     from axw.data import Finding
+    from axw.ladders import ByGroup, Ladder
     from axw.relations import Relation
 
 
 class Climb(NamedTuple):
-    """How a ladder is fitted, as the command line says it. `task` None is told from the target, `names` None are all rungs."""
+    """How a ladder is fitted, as the command line says it. `task` None is told from the target, `names` None are all rungs.
+
+    `group` and `favourable` say by which groups the rungs are measured, and the giving of which answer; None = by none.
+    """
 
     folds: int
     repeats: int
@@ -29,6 +35,8 @@ class Climb(NamedTuple):
     jobs: int
     task: str | None = None
     names: Sequence[str] | None = None
+    group: pd.Series | None = None
+    favourable: str | None = None
 
 
 class Shown(NamedTuple):
@@ -55,6 +63,7 @@ def climb(
     from axw.ladders.rungs import table_rungs
 
     task = task_of(parts.y, how.task)
+    _can_be_grouped(parts, task, how)
     every = table_rungs(task, relations, how.seed, identity)
     names = None if how.names is None else named(how.names, [rung.name for rung in every])
     rungs = table_rungs(task, relations, how.seed, identity, names)
@@ -76,11 +85,15 @@ def climb(
         )
     took = time.monotonic() - began
     related = [describe(relation, parts, identity) for relation in relations]
+    grouped = _grouped(found, how)
     width = max(60, min(140, shutil.get_terminal_size((110, 24)).columns))
     if shown.json:
-        result_json({**found.to_json(), "relations": [each.json for each in related], "file": table.facts()})
+        by_group = {} if grouped is None else {"by_group": grouped.to_json()}
+        told = {**found.to_json(), "relations": [each.json for each in related], "file": table.facts()}
+        result_json(told | by_group)
     else:
-        result("\n\n".join([found.to_text(width).rstrip("\n"), *(each.text for each in related)]))
+        groups = [] if grouped is None else [grouped.to_text(width).rstrip("\n")]
+        result("\n\n".join([found.to_text(width).rstrip("\n"), *(each.text for each in related), *groups]))
     if shown.report is not None:
         from axw.show.report import Reproduce, ladder_report
         from axw.storage import write_text
@@ -88,10 +101,38 @@ def climb(
         command = shlex.join(["axw", *shown.command])
         reproduce = Reproduce(command, how.seed, took, versions(), [table.facts()])
         page, _ = ladder_report(
-            found, reproduce, title=shown.title, findings=findings, relations=[each.report for each in related]
+            found,
+            reproduce,
+            title=shown.title,
+            findings=findings,
+            relations=[each.report for each in related],
+            by_group=grouped,
         )
         write_text(shown.report, page)
         say(f"report: {shown.report}")
+
+
+def _can_be_grouped(parts: Parts, task: str, how: Climb) -> None:
+    """`UsageError` before anything is fitted where the rungs cannot be measured by group."""
+    from axw.ladders.by_group import group_labels
+
+    if how.group is None:
+        return
+    if task != "classification":
+        what = "The rungs answer with numbers; by group they are measured where they answer with classes."
+        raise UsageError(what, "--group", "Leave --group away, or say --task classification.")
+    group_labels(how.group, len(parts.y))
+    classes = {str(each) for each in parts.y.unique()}
+    if how.favourable is not None and how.favourable not in classes:
+        raise UsageError(
+            f"There is no class {how.favourable!r}.", "--favourable", did_you_mean(how.favourable, classes)
+        )
+
+
+def _grouped(found: Ladder, how: Climb) -> ByGroup | None:
+    from axw.ladders.by_group import by_group
+
+    return None if how.group is None else by_group(found, how.group, favourable=how.favourable, seed=how.seed)
 
 
 class Related(NamedTuple):

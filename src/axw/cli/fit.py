@@ -43,6 +43,14 @@ class Context(StrEnum):
     none = "none"
 
 
+class Engine(StrEnum):
+    """Where the sums are made."""
+
+    memory = "memory"
+    duckdb = "duckdb"
+    spark = "spark"
+
+
 @app.callback()
 def group() -> None:
     """Fit one model and save it in a folder."""
@@ -78,6 +86,9 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads to compute with.")] = None,
     context: Annotated[Context, typer.Option("--context", help="What is saved of the training rows.")] = Context.full,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a folder that is there.")] = False,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="duckdb and spark read Parquet that outgrows memory; linear models only.")
+    ] = Engine.memory,
 ) -> None:
     """Fit one model on a table and save it.
 
@@ -95,6 +106,15 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     specs = [parse(text) for text in relation or []]
     tables.named_rows(specs, id)
     writable_folder(save, overwrite)
+    if engine is not Engine.memory:
+        from axw.cli import engines
+
+        engines.check_settings(engine.value, chosen, rung, bool(specs))
+        asked = engines.Question(
+            file, target, specs, listed(drop), id, task and task.value, bool(labels), seed, threads
+        )
+        engines.fit(engine.value, asked, save, context.value, overwrite)
+        return
     read = tables.read(file)
     parts = tables.split(read, target, listed(drop), id)
     related = relations(specs, list(parts.X.columns), read.name)

@@ -30,6 +30,7 @@ EPILOG = examples(
     "axw ladder table train.csv --target survived --drop name,family --folds 3",
     "axw ladder table train.csv --target survived --relation same:family,class --drop name --id passenger "
     "--folds 3 --report report.html",
+    "axw ladder table train.csv --target survived --drop name,family --group sex --favourable yes --folds 3",
     'axw ladder table train.csv --target survived --drop name,family --rung "X W" --rung "A = X X\'" --folds 3 --json',
 )
 
@@ -61,12 +62,24 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     report: Annotated[
         Path | None, typer.Option("--report", help="Write the result as one HTML page.", metavar="FILE")
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group", help="Measure every rung by the values of this column, which is no feature.", metavar="COL"
+        ),
+    ] = None,
+    favourable: Annotated[
+        str | None,
+        typer.Option("--favourable", help="With --group: the class that counts as selected.", metavar="CLASS"),
+    ] = None,
+    use_group: Annotated[bool, typer.Option("--use-group", help="The column of --group is a feature as well.")] = False,
     jobs: Jobs = 1,
 ) -> None:
     """Fit the whole ladder on a table, the simplest rung first, and say which rung pays.
 
     Two questions are asked: rows whose relatives are known, and, where a relation is given, whole new groups. A rung pays
     where the interval of its difference to the rung below, corrected for overlap and for many rungs, lies below zero.
+    With --group, selection and error rates and calibration are printed by group: measured, not used, unless --use-group is said.
     """
     from axw.cli import tables
     from axw.cli.climbing import Climb, Shown, climb
@@ -74,12 +87,15 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
 
     specs = [parse(text) for text in relation or []]
     tables.named_rows(specs, id)
+    measured = tables.measured(specs, group, favourable, use_group)
     if report is not None:
         writable_file(report)
     read = tables.read(file)
-    parts = tables.split(read, target, listed(drop), id)
+    left_out = [*listed(drop), *measured]
+    values = tables.group_values(read, target, group)
+    parts = tables.split(read, target, left_out, id)
     related = relations(specs, list(parts.X.columns), read.name)
-    findings = tables.say_leaks(read, target, listed(drop), id)
-    how = Climb(folds, repeats, seed, jobs, task and task.value, rung)
+    findings = tables.say_leaks(read, target, left_out, id)
+    how = Climb(folds, repeats, seed, jobs, task and task.value, rung, values, favourable)
     shown = Shown(json, report, f"{target} in {Path(read.name).name}: which rung pays", context.obj)
     climb(read, parts, id, related, findings, how, shown)

@@ -12,7 +12,11 @@ from axw.cli.output import result
 from axw.cli.training import prepare, told
 from axw.errors import ModelError
 
-EPILOG = examples("axw resume words.run", "axw resume words.run --accept threads")
+EPILOG = examples(
+    "axw resume words.run",
+    "axw resume de-en.run --accept threads",
+    "axw resume words.run --accept machine,version",
+)
 
 
 def resume(

@@ -109,6 +109,37 @@ def named_rows(specs: Sequence[Spec], identity: str | None) -> None:
             raise UsageError(what, f"--relation {spec.text}", "Add --id COLUMN.")
 
 
+def measured(specs: Sequence[Spec], group: str | None, favourable: str | None, used: bool) -> list[str]:
+    """The columns that are measured and not used: that of `--group`, unless `--use-group` is said.
+
+    Raises `UsageError` for what makes no sense without `--group`, and where a relation reads a column that is not used.
+    """
+    for flag, said in (("--favourable", favourable is not None), ("--use-group", used)):
+        if said and group is None:
+            raise UsageError(
+                f"{flag} says how groups are measured, and there is no --group.", flag, "Add --group COLUMN."
+            )
+    if group is None or used:
+        return []
+    for spec in specs:
+        if group in spec.columns:
+            what = f"The relation {spec.text} reads {group!r}, which is measured and not used."
+            raise UsageError(what, f"--group {group}", "Choose another relation, or say --use-group.")
+    return [group]
+
+
+def group_values(table: Table, target: str, group: str | None) -> pd.Series | None:
+    """The groups of the rows that have a target."""
+    if group is None:
+        return None
+    columns = [str(column) for column in table.frame.columns]
+    known_columns([group], columns, "--group", table.name)
+    known_columns([target], columns, "--target", table.name)
+    if group == target:
+        raise UsageError(f"{group!r} is the target and cannot be the group.", "--group", "Choose another column.")
+    return table.frame.loc[table.frame[target].notna(), group]
+
+
 def task_of(y: pd.Series, task: str | None) -> str:
     """ "classification" or "regression": as the user says, else text, booleans and few whole numbers are classes."""
     from axw.data.leaks import is_classes

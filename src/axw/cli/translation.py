@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from axw.models.text_model import Place
 
 FIT = examples(
-    "axw fit translation train.de train.en --save de-en.run --steps 20 --set vocabulary=400 --set transformer.d_model=32",
-    "axw fit translation train.de train.en --valid valid.de valid.en --save luong.run --steps 10 --set vocabulary=400 "
-    "--set architecture=luong --set luong.d_model=32",
+    "axw fit translation train.de train.en --save de-en.run",
+    "axw fit translation train.de train.en --valid valid.de valid.en --save quick.run --minutes 10 --seed 3",
+    "axw fit translation train.de train.en --save luong.run --steps 5000 --set architecture=luong --set luong.window=local-p",
 )
 TRANSLATE = examples(
     "axw translate de-en.run < valid.de",
+    "axw translate de-en.run valid.de --beam 1 --set search.no_repeat_ngram=3",
     "axw translate de-en.run valid.de --beam 2 --nbest 2 --json",
 )
 
@@ -146,7 +147,7 @@ def translate(
         loaded = TranslatorEnsemble([loaded, *(Translator.load(other) for other in others)])
     given = {"beam": beam, "nbest": nbest, "alpha": alpha}
     settings = replace(
-        with_settings(loaded.settings.search, change or []),
+        with_settings(loaded.settings.search, [text.removeprefix("search.") for text in change or []]),
         **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
     lines = iter(read_lines(str(file)))

@@ -33,12 +33,14 @@ if TYPE_CHECKING:
     from axw.models.text_model import Place
 
 FIT = examples(
-    "axw fit words corpus.txt --save words.run --steps 20 --set vocabulary=400 --set network.d_model=32",
-    "axw fit words corpus.txt --valid valid.txt --save other.run --steps 5 --set vocabulary=400 --seed 3 --threads 1",
+    "axw fit words corpus.txt --save words.run",
+    "axw fit words corpus.txt --valid valid.txt --save longer.run --minutes 40 --checkpoint-every 100",
+    "axw fit words corpus.txt --save spans.run --set masks=spans --set ratio=0.3 --seed 3 --threads 2",
 )
 FILL = examples(
     'axw fill words.run "I like to [MASK] in the winter."',
     'axw fill words.run --top 3 --json "I like to [MASK] in the [MASK]."',
+    'axw fill words.run --order left-to-right "I like to [MASK] in the [MASK]."',
 )
 
 
