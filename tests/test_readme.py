@@ -19,7 +19,7 @@ from typer.main import get_command
 from axw.cli.app import app
 
 ROOT = Path(__file__).resolve().parent.parent
-RUN = ("README.md", "docs/rows.md")
+RUN = ("README.md", "docs/rows.md", "docs/lending.md")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 HINT = "What is shown is not what is printed now; `python tests/test_readme.py` writes it:"

@@ -137,3 +137,23 @@ def test_damaged_runs_are_refused(corpus: Path, capsys: pytest.CaptureFixture[st
     file.write_bytes(bytes(data))
     assert main(["fill", "a.run", "the [MASK] ."]) == 4
     assert "model.safetensors" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_two_processes_are_one_from_the_command_line(corpus: Path) -> None:
+    from axw.storage import tensors_from_bytes
+
+    exact = ["--set", "train.accumulate=2", "--set", "train.precision=fp32"]
+    words = ["fit", "words", "corpus.txt", "--steps", "50", "--threads", "1", *SMALL, *exact]
+    assert main([*words, "--save", "one.run"]) == 0
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    program = [sys.executable, "-c", "import sys; from axw.cli import main; sys.exit(main())"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    done = subprocess.run(
+        [*launcher, *program, *words, "--save", "two.run"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    one, two = (tensors_from_bytes(weights(name)) for name in ("one.run", "two.run"))
+    assert one.keys() == two.keys()
+    assert max(float((one[name] - two[name]).abs().max()) for name in one) < 1e-5
+    assert done.stdout.count("saved two.run") == 1

@@ -11,7 +11,7 @@ from scipy import optimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as SklearnRidge
 
-from axw.learning import solve
+from axw.learning import logistic, solve
 
 N, D, C = 41, 5, 3
 
@@ -127,29 +127,59 @@ def test_logistic_gives_one_answer_from_every_start():
 
 
 @pytest.mark.parametrize("c", [1, 4])
-def test_gradient_of_the_logistic_loss(c):
+def test_gradients_of_the_logistic_sums(c):
     rng = np.random.default_rng(0)
-    logits = rng.normal(size=(1, c)) * 3
-    Y = (rng.random((1, 1)) < 0.5).astype(float) if c == 1 else np.eye(c)[[2]] * 0.7 + 0.05
+    d, n = 3, 11
+    X, weight = torch.tensor(rng.normal(size=(n, d))), torch.tensor(rng.uniform(0, 2, n))
+    Y = (rng.random((n, 1)) < 0.5).astype(float) if c == 1 else np.eye(c)[rng.integers(0, c, n)] * 0.7 + 0.05
+    flat = rng.normal(size=(d + 1) * c) * 3
 
-    def loss(flat: np.ndarray) -> float:
-        return float(solve._logistic_loss(flat.reshape(1, c), Y)[0][0])
+    def sums(values: np.ndarray) -> tuple[float, torch.Tensor, torch.Tensor]:
+        W = torch.tensor(values).view(d + 1, c)
+        return logistic._logistic_sums(X, torch.tensor(Y.T.copy()), weight, W[:-1], W[-1])
 
-    gradient = solve._logistic_loss(logits, Y)[1].ravel()
-    np.testing.assert_allclose(gradient, optimize.approx_fprime(logits.ravel(), loss, 1e-7), atol=1e-5)
+    _, by_W, by_b = sums(flat)
+    gradient = torch.cat([by_W, by_b[None]]).numpy().ravel()
+    np.testing.assert_allclose(gradient, optimize.approx_fprime(flat, lambda at: sums(at)[0], 1e-7), atol=1e-4)
 
 
 @pytest.mark.parametrize("c", [1, 4])
-def test_the_numpy_loss_is_the_torch_loss(c):
+def test_the_loss_by_hand_is_the_torch_loss(c):
     rng = np.random.default_rng(1)
     logits, weight = rng.normal(size=(13, c)) * 50, rng.uniform(0, 2, 13)
     Y = (rng.random((13, 1)) < 0.5).astype(float) if c == 1 else np.eye(c)[rng.integers(0, c, 13)]
     there = torch.tensor(logits, requires_grad=True)
     loss = solve.class_loss(there, torch.tensor(Y), torch.tensor(weight))
     loss.backward()
-    by_row, gradient = solve._logistic_loss(logits, Y)
-    np.testing.assert_allclose(float(loss.detach()), weight @ by_row, rtol=1e-12)
-    np.testing.assert_allclose(there.grad.numpy(), weight[:, None] * gradient, atol=1e-12)
+    by_row, gradient = logistic._loss_and_residual(torch.tensor(logits.T), torch.tensor(Y.T))
+    np.testing.assert_allclose(float(loss.detach()), weight @ by_row.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(there.grad.numpy(), weight[:, None] * gradient.T.numpy(), atol=1e-12)
+
+
+@pytest.mark.parametrize("c", [1, 3])
+@pytest.mark.parametrize("alike", [False, True])
+def test_steered_or_not_the_search_ends_at_one_optimum(c, alike, monkeypatch):
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(307, 5)) * [0.01, 1, 3, 1, 1] + 2.0
+    X[:, 4] = X[:, 3] if alike else X[:, 4]
+    scores = X @ rng.normal(size=(5, 3)) + rng.normal(size=(307, 3))
+    Y = one_hot(scores) if c == 3 else one_hot(scores[:, :2])[:, 1:]
+    weight = rng.uniform(0.1, 2.0, 307)
+    steered = logistic.logistic(X, Y, 0.3, weight)
+    monkeypatch.setattr(logistic, "_MOST_STEERED", 0)
+    plain = logistic.logistic(X, Y, 0.3, weight, tolerance=1e-10)
+    np.testing.assert_allclose(steered.W, plain.W, atol=2e-5)
+    np.testing.assert_allclose(steered.b - steered.b.mean() * (c == 3), plain.b - plain.b.mean() * (c == 3), atol=5e-5)
+
+
+def test_rows_in_many_steps_are_those_of_one(monkeypatch):
+    X, scores, weight = table(n=97)
+    Y = one_hot(scores)
+    one = solve.logistic(X, Y, 1.0, weight)
+    monkeypatch.setattr(logistic, "_NUMBERS", 0)
+    monkeypatch.setattr(logistic, "_FEWEST_ROWS", 7)
+    many = solve.logistic(X, Y, 1.0, weight)
+    np.testing.assert_allclose(one.W, many.W, atol=1e-7)
 
 
 def test_gradients_of_the_torch_losses():

@@ -372,6 +372,16 @@ def test_tensorboard_is_optional(monkeypatch, tmp_path):
     ]
 
 
+def test_tensorboard_reads_what_is_written(tmp_path):
+    """With the real TensorBoard, where it is installed."""
+    pytest.importorskip("tensorboard", reason="the extra [tensorboard] is not installed")
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    Trainer(Net(), loss, settings(steps=4, log_every=2), hooks=[TensorBoard(tmp_path)]).fit(batches)
+    found = accumulator.EventAccumulator(str(tmp_path))
+    found.Reload()
+    assert [event.step for event in found.Scalars("train/loss")] == [2, 4]
+
+
 def test_batches_may_be_any_nest_of_tensors():
     def measure(model, batch):
         return loss(model, Batch(batch["rows"][0], batch["rows"][1]))

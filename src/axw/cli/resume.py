@@ -9,7 +9,7 @@ import typer
 
 from axw.cli.options import examples, listed
 from axw.cli.output import result
-from axw.cli.training import prepare, told
+from axw.cli.training import leads, told
 from axw.errors import ModelError
 
 EPILOG = examples(
@@ -31,13 +31,18 @@ def resume(
     Weights and history end up as if it had not been, or the command refuses and says what differs. A run that has ended is
     left as it is.
     """
+    from axw.learning.allocator import keep_freed_memory
     from axw.models.text_model import Place, kind_of_run
 
     kind, settings, files = kind_of_run(run)
-    prepare()
+    keep_freed_memory()
     place = Place(run, resume=True, files=files, hooks=[told()], accept=tuple(listed(accept)))
     if kind == "words":
         from axw.cli.words import learn
+
+        text = learn(settings, files, place)
+    elif kind == "sentences":
+        from axw.cli.sentences import learn
 
         text = learn(settings, files, place)
     elif kind == "translation":
@@ -48,4 +53,5 @@ def resume(
         raise ModelError(
             f"The run trains {kind!r}, which this axw does not know.", f"In {str(run)!r}.", "Use a newer axw."
         )
-    result(text)
+    if leads():
+        result(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from axw.cli.output import say
+from axw.cli.output import result, say, writable_folder
 
 if TYPE_CHECKING:
     from axw.learning import TrainSettings
@@ -94,14 +95,23 @@ def told() -> Any:
     return Telling()
 
 
-def prepare() -> None:
-    """Make this process one that trains: freed memory is kept, since every step asks for as much again."""
+def leads() -> bool:
+    """Whether this process is the one that writes and speaks: the first of those that `torchrun` started, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def prepare(save: Path) -> None:
+    """Make this process one that trains: a folder that can be written, and freed memory kept, since every step asks for it."""
     from axw.learning.allocator import keep_freed_memory
 
+    if leads():
+        writable_folder(save, overwrite=False)
     keep_freed_memory()
 
 
-def say_where(folder: Path, verbs: Sequence[str]) -> None:
-    """The last line of a training command: what to do next."""
-    say("next: " + "   ".join(verbs))
-    say(f"the run is in {folder}; stopped runs go on with: axw resume {folder}")
+def finish(text: str, save: Path, verbs: Sequence[str]) -> None:
+    """What came of it, and what to do next."""
+    if leads():
+        result(text)
+        say("next: " + "   ".join(verbs))
+        say(f"the run is in {save}; stopped runs go on with: axw resume {save}")

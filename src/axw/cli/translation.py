@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from axw.cli.options import Json, examples
-from axw.cli.output import result, result_json, say, writable_folder
+from axw.cli.output import result, result_json, say
 from axw.cli.training import (
     Budget,
     CheckpointEvery,
@@ -22,8 +22,8 @@ from axw.cli.training import (
     Steps,
     Threads,
     Tokens,
+    finish,
     prepare,
-    say_where,
     settings_of,
     told,
 )
@@ -75,14 +75,12 @@ def fit_translation(  # noqa: PLR0913 (a command line has as many parameters as 
         raise UsageError("A run reads its text again when it is resumed, so stdin will not do.", "-", "Name a file.")
     budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
     settings = settings_of(TranslationSettings(), change, budget)
-    writable_folder(save, overwrite=False)
     files = {"source": str(source.absolute()), "target": str(target.absolute())}
     if valid is not None:
         files |= {"valid_source": str(valid[0].absolute()), "valid_target": str(valid[1].absolute())}
-    prepare()
+    prepare(save)
     text = learn(to_dict(settings), files, Place(save, files=files, hooks=[told()]))
-    result(text)
-    say_where(save, [f"axw translate {save} < in > out", f"axw evaluate {save} SOURCE REFERENCE"])
+    finish(text, save, [f"axw translate {save} < in > out", f"axw evaluate {save} SOURCE REFERENCE"])
 
 
 def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -> str:

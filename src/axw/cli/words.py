@@ -1,4 +1,4 @@
-"""`axw fit words` and `axw fill`: a model that guesses hidden words."""
+"""`axw fit words` and `axw fill`: a model that guesses hidden words, and a classifier of lines that goes on from one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from axw.cli.options import Json, examples
-from axw.cli.output import result, result_json, say, writable_folder
+from axw.cli.output import result, result_json, say
 from axw.cli.training import (
     Budget,
     CheckpointEvery,
@@ -22,12 +22,12 @@ from axw.cli.training import (
     Steps,
     Threads,
     Tokens,
+    finish,
     prepare,
-    say_where,
     settings_of,
     told,
 )
-from axw.errors import UsageError
+from axw.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from axw.models.text_model import Place
@@ -44,6 +44,13 @@ FILL = examples(
 )
 
 
+class Task(StrEnum):
+    """What is learned: to guess hidden words one by one, or to write what stood in gaps of any length."""
+
+    words = "words"
+    fill_spans = "fill-spans"
+
+
 class Order(StrEnum):
     """How several [MASK] in one line are filled."""
 
@@ -58,6 +65,20 @@ def fit_words(  # noqa: PLR0913 (a command line has as many parameters as it has
         Path | None,
         typer.Option("--valid", help="Lines to watch the training on. Default: some of FILE.", metavar="FILE"),
     ] = None,
+    task: Annotated[
+        Task | None, typer.Option("--task", help="Guess hidden words, or write what stood in gaps. Default: words.")
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option("--labels", help="A label for each line of FILE: learn to classify lines.", metavar="FILE"),
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--from", help="With --labels: the model to go on from.", metavar="RUN")
+    ] = None,
+    valid_labels: Annotated[
+        Path | None,
+        typer.Option("--valid-labels", help="With --labels: a label for each line of --valid.", metavar="FILE"),
+    ] = None,
     steps: Steps = None,
     tokens: Tokens = None,
     minutes: Minutes = None,
@@ -69,42 +90,71 @@ def fit_words(  # noqa: PLR0913 (a command line has as many parameters as it has
 ) -> None:
     """Train a model that guesses hidden words, on your own text.
 
-    The pieces of words are learned from the text first. Ctrl-C saves; axw resume goes on.
+    The pieces of words are learned from the text first. Ctrl-C saves; axw resume goes on. With --labels and --from, a model
+    that was trained so learns to say to which class a line belongs.
     """
+    budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
+    changes = [*([f"task={task.value}"] if task is not None else []), *(change or [])]
+    paths = {"train": file, "valid": valid, "labels": labels, "valid_labels": valid_labels, "from": start}
+    files = {name: str(path.absolute()) for name, path in paths.items() if path is not None and str(path) != "-"}
+    if len(files) < sum(path is not None for path in paths.values()):
+        raise UsageError("A run reads its text again when it is resumed, so stdin will not do.", "-", "Name a file.")
+    _together(paths)
+    if labels is not None:
+        from axw.cli.sentences import fit_sentences
+
+        fit_sentences(save, files, changes, budget)
+        return
     from axw.learning import to_dict
     from axw.models.text_model import Place
     from axw.models.words_settings import WordsSettings
 
-    if str(file) == "-" or str(valid) == "-":
-        raise UsageError("A run reads its text again when it is resumed, so stdin will not do.", "-", "Name a file.")
-    budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
-    settings = settings_of(WordsSettings(), change, budget)
-    writable_folder(save, overwrite=False)
-    files = {"train": str(file.absolute())}
-    files |= {"valid": str(valid.absolute())} if valid is not None else {}
-    prepare()
+    settings = settings_of(WordsSettings(), changes, budget)
+    prepare(save)
     text = learn(to_dict(settings), files, Place(save, files=files, hooks=[told()]))
-    result(text)
-    say_where(save, [f'axw fill {save} "... [MASK] ..."', f"axw evaluate {save} FILE"])
+    finish(text, save, [f'axw fill {save} "... [MASK] ..."', f"axw evaluate {save} FILE"])
+
+
+def _together(paths: Mapping[str, Path | None]) -> None:
+    """Options that mean nothing without each other."""
+    given = {name for name, path in paths.items() if path is not None}
+    if ("labels" in given) != ("from" in given):
+        missing, there = ("--from", "--labels") if "labels" in given else ("--labels", "--from")
+        todo = "Train one first: axw fit words FILE --save RUN; then add --from RUN --labels LABELS."
+        raise UsageError(f"{there} is given without {missing}.", "In axw fit words.", todo)
+    if "valid_labels" in given and not {"labels", "valid"} <= given or {"labels", "valid"} <= given < {*paths}:
+        raise UsageError(
+            "--valid and --valid-labels are given one without the other.",
+            "In axw fit words --labels.",
+            "Give both, or neither: then every 10th line is held out.",
+        )
 
 
 def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -> str:
     """Train in a run folder, newly begun or resumed; the line that says what came of it."""
-    from axw.data import read_lines
     from axw.learning import from_dict
     from axw.models.words import MaskedLanguageModel
     from axw.models.words_settings import WordsSettings
 
-    found = {}
-    for name, path in files.items():
-        stream = read_lines(path)
-        found[name] = list(stream)
-        say(stream.report.to_text())
+    found = {name: read_told(path) for name, path in files.items()}
     model = MaskedLanguageModel(from_dict(WordsSettings, settings)).fit(found["train"], found.get("valid"), place)
-    measures = "  ".join(f"{name} {value:.4f}" for name, value in model.facts["validation"].items())
-    return (
-        f"saved {place.folder}: {model.facts['training']['steps']} steps, {model.facts['training']['took']}  {measures}"
-    )
+    return saved_line(place, model.facts)
+
+
+def read_told(path: str) -> list[str]:
+    """The lines of a file; what was met in it is said on stderr."""
+    from axw.data import read_lines
+
+    stream = read_lines(path)
+    lines = list(stream)
+    say(stream.report.to_text())
+    return lines
+
+
+def saved_line(place: Place, facts: Mapping[str, Any]) -> str:
+    """What came of a training run, in a line."""
+    measures = "  ".join(f"{name} {value:.4f}" for name, value in facts["validation"].items())
+    return f"saved {place.folder}: {facts['training']['steps']} steps, {facts['training']['took']}  {measures}".rstrip()
 
 
 def fill(
@@ -124,16 +174,17 @@ def fill(
     from axw.data import read_lines
     from axw.models.words import MaskedLanguageModel
 
-    loaded = MaskedLanguageModel.load(model)
-    if line != "-":
-        lines = [line]
-    else:
-        lines = list(read_lines("-"))
-    for number, text in enumerate(lines):
-        filled = loaded.fill(text, top=top, order=order.value)
-        if filled.cut:
-            say(f"line {number + 1}: {filled.cut} pieces far from the masks were not read")
+    filler = MaskedLanguageModel.load(model).filler()
+    lines = [line] if line != "-" else read_lines("-")
+    for number, text in enumerate(lines, 1):
+        try:
+            filled = filler.fill(text, top=top, order=order.value)
+        except DataError as error:
+            where = error.where if line != "-" else f"Line {number} of stdin: {error.where}"
+            raise DataError(error.what, where, error.todo) from error
+        for note in filled.notes:
+            say(f"note, line {number}: {note}" if line == "-" else f"note: {note}")
         if json:
             result_json(filled.to_json())
         else:
-            result(filled.to_text())
+            result(filled.answer())

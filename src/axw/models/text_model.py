@@ -6,6 +6,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
@@ -16,6 +17,7 @@ from torch import nn
 from axw.data.vocabulary import Vocabulary
 from axw.errors import ModelError, UsageError
 from axw.learning import Run, Trainer, TrainSettings
+from axw.learning.distributed import Processes, processes
 from axw.learning.hooks import Hook
 from axw.learning.loop import Evaluate
 from axw.learning.progress import Batches, Progress, duration
@@ -113,22 +115,31 @@ class TextModel(ABC, Generic[Settings, Data]):
         return self._network
 
     def _fit(self, data: Data, place: Place) -> None:
-        """Learn the vocabularies, train, keep what was found; in a folder, save the model where training is done."""
-        if place.folder is None:
-            self._vocabularies = self._learn_vocabularies(data)
-            self._train(data, None, place)
-            return
-        folder, train = Path(place.folder), self._train_settings()
+        """Learn the vocabularies, train, keep what was found; in a folder, save the model where training is done.
+
+        Under `torchrun` the processes share the batches of each step, and the first of them writes.
+        """
+        with processes() as group, ExitStack() as stack:
+            run = stack.enter_context(self._run(data, place)) if place.folder is not None and group.rank == 0 else None
+            self._vocabularies = self._shared_vocabularies(data, None if run is None else run.folder, group)
+            self._train(data, run, place.hooks, group)
+            if run is not None:
+                self.save(run.folder / MODEL, overwrite=True)
+
+    def _run(self, data: Data, place: Place) -> Run:
+        train, folder = self._train_settings(), Path(place.folder or "")
         config = {"kind": self.kind, "settings": to_dict(self.settings), "files": dict(place.files or {})}
-        data_sum = self._fingerprint(data)
         if place.resume:
-            run = Run.resume(folder, train, data=data_sum, config=config, accept=place.accept)
-        else:
-            run = Run.start(folder, train, data=data_sum, config=config)
-        with run:
-            self._vocabularies = self._vocabularies_of(data, folder)
-            self._train(data, run, place)
-            self.save(folder / MODEL, overwrite=True)
+            return Run.resume(folder, train, data=self._fingerprint(data), config=config, accept=place.accept)
+        return Run.start(folder, train, data=self._fingerprint(data), config=config)
+
+    def _shared_vocabularies(self, data: Data, folder: Path | None, group: Processes) -> dict[str, Vocabulary]:
+        """The vocabularies of the first process, in all of them."""
+        found: dict[str, Vocabulary] = {}
+        if group.rank == 0:
+            found = self._learn_vocabularies(data) if folder is None else self._vocabularies_of(data, folder)
+        texts = group.first({name: vocabulary.to_bytes().decode() for name, vocabulary in found.items()})
+        return found or {name: Vocabulary.from_bytes(text.encode(), name) for name, text in texts.items()}
 
     def _vocabularies_of(self, data: Data, folder: Path) -> dict[str, Vocabulary]:
         """Those that the run learned when it began, so that all of it speaks of the same ids; learned now where it begins."""
@@ -149,14 +160,14 @@ class TextModel(ABC, Generic[Settings, Data]):
         write_bytes(folder / "vocabularies.json", json_to_bytes(sums))
         return found
 
-    def _train(self, data: Data, run: Run | None, place: Place) -> None:
-        network = self._make_network(self._vocabularies)
+    def _train(self, data: Data, run: Run | None, hooks: Sequence[Hook], group: Processes) -> None:
+        network = self._make_network(self._vocabularies).to(group.device)
         lesson = self._lesson(data, network)
-        trainer: Trainer[Any] = Trainer(network, lesson.loss, self._train_settings(), hooks=place.hooks)
+        trainer: Trainer[Any] = Trainer(network, lesson.loss, self._train_settings(), hooks=hooks, processes=group)
         progress = trainer.fit(lesson.batches, lesson.evaluate, run=run)
-        self._network = network.eval()
         with torch.no_grad():
-            found = dict(lesson.evaluate(network)) if lesson.evaluate is not None else {}
+            found = dict(lesson.evaluate(network.eval())) if lesson.evaluate is not None else {}
+        self._network = network.cpu()
         self.facts = {**self._facts(data), "training": _told(progress), "validation": found, "axw": __version__}
 
     # --------------------------------------------------------------------------------------------------------- keeping
