@@ -106,4 +106,5 @@ def answer_of(fits: Sequence[Fit], tests: Sequence[np.ndarray], target: Target) 
         calibration = calibration_error(target.codes[np.concatenate(tests)], clipped(np.concatenate(predictions)))
     warned = [fit.warned for fit in fits if fit.warned]
     folds = {name: np.array([m[name] for m in measured]) for name in measured[0]}
-    return Answer(folds, calibration, seconds, "", (len(warned), warned[0] if warned else ""))
+    first = (len(warned), warned[0] if warned else "")
+    return Answer(folds, calibration, seconds, "", first, np.concatenate(predictions))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from axw.ladders.held_out import HeldOut
 from axw.ladders.rungs import Rung
 from axw.ladders.statistics import Interval, corrected_interval
 from axw.ladders.verdict import Answer, Answers, Choice, Comparison, Question, choose, compare, relation_pays, sentence
@@ -76,6 +77,7 @@ class Ladder:
     choices    the rung to use, by question
     pays       whether the relation pays, by question; None = no rung reads one
     data, settings  what it was made from
+    held_out   what every rung answered for the rows that it did not learn from; not part of the JSON
     """
 
     task: str
@@ -86,6 +88,7 @@ class Ladder:
     pays: Mapping[str, bool | None]
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
+    held_out: HeldOut | None = field(default=None, repr=False, compare=False)
 
     @property
     def use(self) -> dict[str, str]:

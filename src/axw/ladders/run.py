@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from axw.data import as_frame
 from axw.data.leaks import is_classes
 from axw.errors import DataError, DataWarning, UsageError
 from axw.ladders.fitting import Fit, Target, answer_of, in_any_order
-from axw.ladders.groups import Fold, check_relations
+from axw.ladders.groups import Fold, check_relations, rows_of
+from axw.ladders.held_out import HeldOut
 from axw.ladders.result import Ladder, build
 from axw.ladders.rungs import Rung, table_rungs
 from axw.ladders.splitters import KnownNeighbours, NewGroups
 from axw.ladders.verdict import Answer, Question
 from axw.measures import PRIMARY
-from axw.relations import Relation, check_named, only_keys
+from axw.relations import Relation, as_relations, check_named, only_keys
 
 QUESTIONS = (KnownNeighbours(10), NewGroups(10))
 LEVEL = 0.95
@@ -55,13 +57,13 @@ def ladder(
     """
     if not isinstance(jobs, int) or jobs < 1:
         raise UsageError(f"jobs is {jobs!r}; allowed: a whole number of at least 1.", "jobs")
-    frame = as_frame(X)
+    frame, relations = as_frame(X), as_relations(relations)
     check_named(frame, relations, id)
     task = _task(y, rungs)
     target = _target(y, task, len(frame))
     rungs = _checked(table_rungs(task, relations, seed, id) if rungs is None else rungs)
-    check_relations(frame, tuple(relations), id)
-    questions, folds = _questions(cv, frame, target, tuple(relations), id)
+    check_relations(frame, relations, id)
+    questions, folds = _questions(cv, frame, target, relations, id)
     work = [(q, r, f) for q in range(len(questions)) for r in range(len(rungs)) for f in range(len(folds[q]))]
     frames = [_seen(frame, rung, relations, id) for rung in rungs]
     calls = ((rungs[r].estimator, frames[r], target, folds[q][f]) for q, r, f in work)
@@ -81,7 +83,26 @@ def ladder(
     for question in questions:
         _check_any(question, answers[question.name])
     settings = {"cv": [q.splitter for q in questions], "seed": seed, "level": LEVEL, "primary": PRIMARY[task], "id": id}
-    return build(rungs, questions, answers, task, _about(frame, y, target, relations), settings)
+    found = build(rungs, questions, answers, task, _about(frame, y, target, relations), settings)
+    places = {question.name: np.concatenate([test for _, test in folds[q]]) for q, question in enumerate(questions)}
+    return replace(found, held_out=_held_out(frame, target, places, answers, relations, id))
+
+
+def _held_out(
+    frame: pd.DataFrame,
+    target: Target,
+    places: dict[str, np.ndarray],
+    answers: dict[str, dict[str, Answer]],
+    relations: tuple[Relation, ...],
+    id: str | None,
+) -> HeldOut:
+    predictions = {
+        question: {rung: answer.predictions for rung, answer in rungs.items() if answer.predictions is not None}
+        for question, rungs in answers.items()
+    }
+    ids = (frame.index if id is None else frame[id]).to_numpy()
+    who = rows_of(frame, relations, id) if relations else None
+    return HeldOut(target.codes, target.classes, ids, places, predictions, relations, who)
 
 
 def _task(y: Any, rungs: Sequence[Rung] | None) -> str:
@@ -184,7 +205,7 @@ def _seen(frame: pd.DataFrame, rung: Rung, relations: Sequence[Relation], id: st
     together: the rung above drops them, and the two shall differ by the relation alone."""
     if getattr(rung.estimator, "relations", None) is None:
         return frame
-    own = {name for relation in rung.estimator.relations for name in relation.columns}
+    own = {name for relation in as_relations(rung.estimator.relations) for name in relation.columns}
     keys = {name for relation in relations for name in relation.columns} - own - {id}
     return frame.drop(columns=only_keys(frame, [name for name in frame.columns if name in keys], id))
 

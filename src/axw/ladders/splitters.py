@@ -16,7 +16,7 @@ from axw.data import as_frame
 from axw.data.leaks import is_classes
 from axw.errors import DataError, DataWarning, UsageError, did_you_mean
 from axw.ladders.groups import Fold, Links, given_groups, group_folds, rows_of, train_rows
-from axw.relations import Relation, Rows, components
+from axw.relations import Relation, Rows, as_relations, components
 
 
 class KnownNeighbours:
@@ -89,7 +89,8 @@ class NewGroups:
         id: str | None = None,
     ) -> None:
         _check_counts(folds, repeats)
-        self.folds, self.relations, self.repeats, self.seed, self.id = folds, relations, repeats, seed, id
+        self.folds, self.repeats, self.seed, self.id = folds, repeats, seed, id
+        self.relations = as_relations(relations)
 
     def with_relations(self, relations: Sequence[Relation], id: str | None) -> NewGroups:
         """The same splitter; relations and id are filled in where it has none."""

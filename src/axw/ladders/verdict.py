@@ -39,6 +39,7 @@ class Answer:
     seconds      (J,) to fit, fold by fold
     failed       message of the first fold that could not be fitted; "" = none
     warned       number of fits that warned, and the first warning
+    predictions  (t c) or (t,) of all tested rows, fold after fold; None where a fold failed
     """
 
     folds: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Answer:
     seconds: np.ndarray = field(default_factory=lambda: np.zeros(0))
     failed: str = ""
     warned: tuple[int, str] = (0, "")
+    predictions: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 class Comparison(NamedTuple):

@@ -7,8 +7,8 @@ A decision is "selected" where the favourable answer is given. With y = the favo
     calibration gap       mean of P(y) - y             above 0: promised more than came true
     calibration error     as `calibration_error`, of the group's rows alone
 
-Each group is compared with one of them, by difference and by ratio (group / reference). Intervals are from the bootstrap over rows,
-or over units of rows that are drawn together (Efron 1979; Davison and Hinkley 1997, section 3.8 for clusters).
+Each group is compared with one of them, by difference and by ratio (group / reference). Intervals are from the bootstrap over
+rows, or over units of rows that are drawn together (Efron 1979; Davison and Hinkley 1997, section 3.8 for clusters).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from axw.models.saved_keys import Hashing, typed, untyped
 from axw.models.settings import check_settings, row_settings
 from axw.models.tables import AttentionClassifier, AttentionRegressor
 from axw.networks import RowNetwork, RowSettings
-from axw.relations import Relation
+from axw.relations import Relation, as_relations
 from axw.version import __version__
 
 FORMAT = 1
@@ -110,6 +110,7 @@ def parameters_to_config(model: Any) -> dict[str, Any]:
     """The constructor's parameters but the relations."""
     parameters = model.get_params(deep=False)
     del parameters["relations"]
+    parameters.pop("validation", None)  # names of rows that only fit has a use for
     seed = parameters["random_state"]
     parameters["random_state"] = int(seed) if isinstance(seed, int | np.integer) else None
     parameters["labels"] = bool(parameters["labels"])
@@ -124,7 +125,7 @@ def unfitted(fields: Fields, relations: list[Relation]) -> Any:
     """The estimator with its parameters, as its constructor makes it."""
     fields.get("format", int)
     kind = CLASSES[fields.one_of("class", tuple(CLASSES))]
-    names = [name for name in kind._get_param_names() if name != "relations"]
+    names = [name for name in kind._get_param_names() if name not in ("relations", "validation")]
     saved = fields.part("parameters").only(names)
     parameters = {name: fields.get("parameters", dict)[name] for name in names}
     saved.get("labels", bool)
@@ -148,9 +149,10 @@ def unfitted(fields: Fields, relations: list[Relation]) -> Any:
 
 def unfitted_step(model: Any, penalty: float) -> LinearStep | AttendingStep:
     """The step that `fit` takes with these parameters."""
+    relations = as_relations(model.relations)
     if model.attention in LINEAR:
-        return LinearStep(model.attention, model.relations, model.labels, model._reader.columns.names, model.targets_)
-    return AttendingStep(row_settings(model), model.relations, model.labels, members=model.members, penalty=penalty)
+        return LinearStep(model.attention, relations, model.labels, model._reader.columns.names, model.targets_)
+    return AttendingStep(row_settings(model), relations, model.labels, members=model.members, penalty=penalty)
 
 
 def unfitted_network(model: Any, d: int, c: int, saved: Mapping[str, Any] | None) -> RowNetwork | None:
@@ -176,7 +178,7 @@ def unchanged(model: Any) -> None:
     was, now = model.step_, unfitted_step(model, 0.0)
     same = was.labels == now.labels and was.relations == now.relations
     if isinstance(was, LinearStep) and isinstance(now, LinearStep):
-        same = same and was.attention == now.attention and _keys(model.relations) == model._reader.keys
+        same = same and was.attention == now.attention and _keys(as_relations(model.relations)) == model._reader.keys
     elif isinstance(was, AttendingStep) and isinstance(now, AttendingStep):
         same = same and model.fitted_.settings == _merged(now, model.fitted_.settings.heads)
     else:
@@ -218,8 +220,10 @@ def reader_from_config(model: Any, saved: Fields, context: str) -> Reader:
         if len(names) != model.n_features_in_:
             raise ModelError(f"{len(names)} names for {model.n_features_in_} columns.")
     keys = tuple(saved.texts("keys"))
-    if keys != _keys(model.relations):
-        raise ModelError(f"The key columns are {_short(keys)}; the relations read {_short(_keys(model.relations))}.")
+    if keys != _keys(as_relations(model.relations)):
+        raise ModelError(
+            f"The key columns are {_short(keys)}; the relations read {_short(_keys(as_relations(model.relations)))}."
+        )
     hashing = _hashing(saved, keys)
     if (hashing is not None) != (context == "hashed"):
         raise ModelError(f"The context is {context!r}, and there is {'no' if hashing is None else 'a'} salt.")

@@ -8,9 +8,9 @@ from axw.equation import KINDS
 from axw.equation.normalize import NORMALIZE
 from axw.errors import UsageError, did_you_mean
 from axw.networks import RowSettings
-from axw.relations import Relation
+from axw.relations import as_relations
 
-ATTENTION = ("none", "given", "dot", "bilinear", "query-key")
+ATTENTION = ("none", "given", "dot", "bilinear", "query-key", "smoothing")
 
 
 def check_settings(model: Any) -> None:
@@ -26,6 +26,28 @@ def check_settings(model: Any) -> None:
     if model.penalty is not None and not (isinstance(model.penalty, int | float) and model.penalty >= 0):
         raise UsageError(f"penalty is {model.penalty!r}; allowed: a number of at least 0, or None.", "penalty")
     _check_relations(model)
+    if model.attention == "smoothing" and not hasattr(model, "validation"):
+        raise UsageError(
+            "attention='smoothing' answers classes; this model answers numbers.",
+            "attention",
+            "Use AttentionClassifier, or attention='given'.",
+        )
+    if getattr(model, "validation", None) is not None and model.attention != "smoothing":
+        raise UsageError(
+            f"validation is given, which attention={model.attention!r} does not use.",
+            "validation",
+            "Leave it out, or use attention='smoothing'.",
+        )
+
+
+def refuse_for_smoothing(model: Any, verb: str) -> None:
+    """`explain` and `save` write a model as one A for each relation, which a mean of many is not yet."""
+    if model.attention == "smoothing":
+        raise UsageError(
+            f"{verb} is not there for attention='smoothing'; allowed: the other kinds of attention.",
+            verb,
+            "Read what was chosen in fitted_.chosen, or fit attention='given'.",
+        )
 
 
 def row_settings(model: Any) -> RowSettings:
@@ -41,22 +63,18 @@ def row_settings(model: Any) -> RowSettings:
 
 
 def _check_relations(model: Any) -> None:
-    if isinstance(model.relations, Relation) or not all(isinstance(relation, Relation) for relation in model.relations):
-        raise UsageError(
-            f"relations is {model.relations!r}; allowed: a list of relations.",
-            "relations",
-            "Write relations=[axw.SameValue('household')], for example.",
-        )
-    if model.attention == "given" and not model.relations:
+    relations = as_relations(model.relations)
+    if model.attention == "given" and not relations:
         raise UsageError(
             "attention='given' needs at least one relation, got none.",
             "relations",
             "Add a relation such as axw.SameValue('household'), or use attention='none'.",
         )
-    names = [relation.name for relation in model.relations]
+    names = [relation.name for relation in relations]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
-        raise UsageError(f"Two relations are called {double[0]!r}.", "relations", "Leave one out.")
+        todo = "Leave one out. Two graphs need names: axw.Edges.from_graph(graph, name='...')."
+        raise UsageError(f"Two relations are called {double[0]!r}.", "relations", todo)
 
 
 def _one_of(name: str, got: Any, allowed: tuple[str, ...]) -> None:

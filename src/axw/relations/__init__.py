@@ -18,7 +18,7 @@ from axw.relations.propagate import propagate
 from axw.relations.ref import Ref
 from axw.relations.same import SameValue
 from axw.relations.summary import Likeness, RelationSummary, likeness, summary
-from axw.relations.table import check_named, only_keys, only_numbered
+from axw.relations.table import as_relations, check_named, only_keys, only_numbered
 
 __all__ = [
     "Edges",
@@ -36,6 +36,7 @@ __all__ = [
     "SameValue",
     "Saved",
     "SparseGiven",
+    "as_relations",
     "check_named",
     "components",
     "label_columns",

@@ -13,6 +13,7 @@ import pandas as pd
 from axw.errors import DataError, UsageError, did_you_mean
 from axw.relations.base import KeyCounts, Relation, Rows, Saved, column_names
 from axw.relations.given import SparseGiven, from_pairs
+from axw.relations.graphs import FOCAL, NEIGHBOR, WEIGHT, edge_table
 from axw.relations.keys import Coded, coded, examples, itself, kinds, objects, places, same_kinds, together
 
 SMALLEST, LARGEST = 1e-100, 1e100
@@ -45,6 +46,7 @@ class Edges(Relation):
     """
 
     by_id: ClassVar[bool] = True
+    pairwise: ClassVar[bool] = True
     source: str
     target: str
     weight: str | None
@@ -67,21 +69,28 @@ class Edges(Relation):
         self._set(columns=(), name=name or f"{source}-{target}", both=bool(both))
         self._set(source=source, target=target, weight=weight, _edges=edges, _digest=_digest(edges))
 
+    @classmethod
+    def from_graph(cls, graph: Any, name: str = "graph") -> Self:
+        """A[i, j] = the weight that a `libpysal.graph.Graph`, or a `libpysal.weights.W`, gives row i for its neighbor j.
+
+        Ids are kept, and so are weights: row-standardised ones ("r") stay so, and so do ones ("b"); only a loop is dropped, as no
+        row reads itself. Raises `UsageError` for what is no graph, `DataError` for one without an edge or with a negative weight.
+        """
+        return cls(edge_table(graph), FOCAL, NEIGHBOR, WEIGHT, both=False, name=name)
+
     def given(self, asking: Rows, memory: Rows) -> SparseGiven:
-        asks, ids = objects(asking.ids), objects(memory.ids)
+        ids = objects(memory.ids)
+        asks = ids if asking.ids is memory.ids else objects(asking.ids)
         same_kinds(self._edges.keys, ids, self._where())
         same_kinds(self._edges.keys, asks, self._where())
-        of_asking, of_memory = places(self._edges.keys, asks), places(self._edges.keys, ids)
-        reader, read, weight = of_asking[self._edges.source], of_memory[self._edges.target], self._edges.weight
-        if self.both:
-            reader, read = (
-                np.concatenate([reader, of_asking[self._edges.target]]),
-                np.concatenate([read, of_memory[self._edges.source]]),
-            )
-            weight = None if weight is None else np.concatenate([weight, weight])
-        known = (reader >= 0) & (read >= 0)
-        weight = None if weight is None else weight[known]
-        return from_pairs(reader[known], read[known], weight, (len(asks), len(ids)), itself(asking.ids, memory.ids))
+        of_memory = places(self._edges.keys, ids)
+        of_asking = of_memory if asks is ids else places(self._edges.keys, asks)
+        directions = [(self._edges.source, self._edges.target), (self._edges.target, self._edges.source)]
+        found = [_between(of_asking, of_memory, *ends, self._edges.weight) for ends in directions[: 1 + self.both]]
+        reader, read, weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        weight = None if self._edges.weight is None else weights
+        own = np.where(ids.isna(), -1, np.arange(len(ids))) if asks is ids else places(asks, ids)
+        return from_pairs(reader, read, weight, (len(asks), len(ids)), own)
 
     def counts(self, rows: Rows) -> KeyCounts:
         """`keys` and `dangling` count the different ends of the edges."""
@@ -199,6 +208,19 @@ def _edges(sources: Coded, targets: Coded, weights: np.ndarray | None, where: st
     counts = KeyCounts(missing=lost, duplicates=int(keep.sum()) - A.nnz, itself=looping)
     source, target = np.repeat(np.arange(m), np.diff(A.indptr)), A.indices.astype(np.int64)
     return _Edges(keys, source, target, None if weights is None else A.data, counts)
+
+
+def _between(
+    of_asking: np.ndarray, of_memory: np.ndarray, source: np.ndarray, target: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(reader, read, weight) of the edges whose source asks and whose target may be read; no weight where there is none."""
+    reader = of_asking[source]
+    asked = np.flatnonzero(reader >= 0)  # of few asking rows few edges are looked at further
+    reader, read = reader[asked], of_memory[target[asked]]
+    known = read >= 0
+    if not known.all():
+        reader, read, asked = reader[known], read[known], asked[known]
+    return reader, read, np.zeros(0) if weight is None else weight[asked]
 
 
 def _digest(edges: _Edges) -> str:

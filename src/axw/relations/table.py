@@ -1,17 +1,39 @@
-"""What relations ask of a table: rows that have names, and keys that are told from features."""
+"""The door of the relations: what may stand in a list of them, rows that have names, and keys that are told from features."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
-from axw.errors import DataError
+from axw.errors import DataError, UsageError
 from axw.relations.base import Relation
+from axw.relations.edges import Edges
+from axw.relations.graphs import is_graph
 
 # A text column that a relation reads is a feature as well only while its values are groups of many rows (a class, a region); a
 # family name or an account number says which rows belong together, and nothing by itself.
 MOST_KEY_LEVELS = 20
+
+
+def as_relations(relations: Any) -> tuple[Relation, ...]:
+    """Relations as they are, a graph of libpysal as the `Edges` that it holds, called "graph"; `UsageError` for anything else."""
+    listed = None if isinstance(relations, Relation | str) or is_graph(relations) else _listed(relations)
+    if listed is None or not all(isinstance(each, Relation) or is_graph(each) for each in listed):
+        raise UsageError(
+            f"relations is {relations!r}; allowed: a list of relations.",
+            "relations",
+            "Write relations=[axw.SameValue('household')], for example. A graph of libpysal may stand in the list.",
+        )
+    return tuple(each if isinstance(each, Relation) else Edges.from_graph(each) for each in listed)
+
+
+def _listed(relations: Any) -> list[Any] | None:
+    try:
+        return list(relations)
+    except TypeError:
+        return None
 
 
 def only_keys(frame: pd.DataFrame, keys: Iterable[str], id: str | None) -> list[str]:

@@ -1,7 +1,8 @@
 """The report of a ladder: a plain value for programs, and the page that is drawn from it.
 
 report     schema, title, verdict [text], questions [question], relations [relation], findings [finding],
-           reproduce {command, seed, seconds, versions {..}, data [file]}, notes [text], ladder (`axw.ladder/1`)
+           reproduce {command, seed, seconds, versions {..}, data [file]}, notes [text], ladder (`axw.ladder/1`),
+           by_group (`axw.by_group/1`, or null)
 question   name, question, measure, better, chosen, verdict, explained, rungs [rung]
 rung       number, name, reads, below, value, low, high, seconds, difference, difference_low, difference_high, p, pays,
            measures {..}, note
@@ -20,6 +21,7 @@ from axw.show.report_page import report_page
 
 if TYPE_CHECKING:
     from axw.data import Finding
+    from axw.ladders.by_group import ByGroup
     from axw.ladders.result import Cell, Ladder, Row
     from axw.ladders.verdict import Question
 
@@ -51,11 +53,13 @@ def ladder_report(
     title: str,
     findings: Sequence[Finding] = (),
     relations: Sequence[Mapping[str, Any]] = (),
+    by_group: ByGroup | None = None,
     notes: Iterable[str] = NOTES,
 ) -> tuple[str, dict[str, Any]]:
     """(page, value): the HTML page of a ladder, and the JSON-able value that holds every number on it.
 
-    relations  name, facts and degrees of each, as `relation_facts` gives them
+    relations  name, facts and degrees of each
+    by_group   how the answers fall on groups, from `axw.by_group`
     """
     value: dict[str, Any] = {
         "schema": SCHEMA,
@@ -74,6 +78,7 @@ def ladder_report(
         },
         "notes": list(notes),
         "ladder": ladder.to_json(),
+        "by_group": None if by_group is None else by_group.to_json(),
     }
     return report_page(value), value
 

@@ -13,6 +13,7 @@ from typing import Any
 from axw.show.charts import Step, bar_chart, ladder_chart
 from axw.show.escaping import name
 from axw.show.page import bullets, code, facts, fold, page, paragraph, picture, section, table
+from axw.show.report_groups import groups_section
 
 MINUS = "\u2212"
 LEGEND = (
@@ -26,6 +27,7 @@ def report_page(report: Mapping[str, Any]) -> str:
     parts = [
         _head(report),
         *(_question(question) for question in report["questions"]),
+        groups_section(report.get("by_group"), {q["name"]: q["question"] for q in report["questions"] if "name" in q}),
         section("Relations", "".join(_relation(relation) for relation in report["relations"])),
         section("Looked at in the data", _findings(report["findings"])),
         section("The same again", _reproduce(report["reproduce"])),
