@@ -7,9 +7,23 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import optimize, special
+from scipy import optimize
 from torch import Tensor
 from torch.nn import functional as F
+
+from axw.learning.logistic import Logistic, logistic
+
+__all__ = [
+    "Logistic",
+    "Ridge",
+    "Solution",
+    "class_loss",
+    "logistic",
+    "minimise",
+    "ridge",
+    "square_loss",
+    "temperature",
+]
 
 
 class Solution(NamedTuple):
@@ -139,62 +153,6 @@ def ridge(X: np.ndarray, Y: np.ndarray, penalties: Sequence[float], weight: np.n
         W[:, better] = vectors @ (shrink[:, None] * moment[:, better])
         left_out[:, better] = (Y - error)[:, better]
     return Ridge(W, y_mean - x_mean @ W, chosen, left_out)
-
-
-class Logistic(NamedTuple):
-    """W (d c) and b (c); c = 1 for two classes."""
-
-    W: np.ndarray
-    b: np.ndarray
-
-
-def logistic(
-    X: np.ndarray,
-    Y: np.ndarray,
-    penalty: float,
-    weight: np.ndarray | None = None,
-    start: Logistic | None = None,
-    tolerance: float = 1e-8,
-) -> Logistic:
-    """min_W sum_i s_i loss(x_i W + b, y_i) + l/2 |W|^2 by L-BFGS; b is not penalised.
-
-    X (n d); Y (n 1) of 0 and 1, or (n c) one-hot for c > 2 classes; weight s (n). The objective is scikit-learn's with C = 1 / l;
-    `tolerance` is on its gradient over the sum of weights.
-    """
-    n, d = X.shape
-    c = Y.shape[1]
-    s = np.ones(n) if weight is None else np.asarray(weight, float)
-    scale = 1.0 / s.sum()
-    first = np.zeros((d + 1) * c) if start is None else np.concatenate([start.W, start.b[None]]).ravel()
-
-    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        W, b = flat[: d * c].reshape(d, c), flat[d * c :]
-        loss, residual = _logistic_loss(X @ W + b, Y)
-        residual *= s[:, None]
-        value = scale * (s @ loss + 0.5 * penalty * np.square(W).sum())
-        gradient = np.concatenate([X.T @ residual + penalty * W, residual.sum(0)[None]]).ravel()
-        return float(value), scale * gradient
-
-    found = optimize.minimize(
-        objective,
-        first,
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 1000, "maxfun": 2000, "gtol": tolerance, "ftol": 1e-15, "maxcor": 20},
-    )
-    return Logistic(found.x[: d * c].reshape(d, c), found.x[d * c :])
-
-
-def _logistic_loss(logits: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Loss (n) and its gradient by the logits (n c): p - y for either kind of logits."""
-    if logits.shape[1] == 1:
-        loss = np.logaddexp(0.0, logits) - Y * logits
-        return loss[:, 0], special.expit(logits) - Y
-    top = logits.max(1, keepdims=True)
-    weight = np.exp(logits - top)
-    total = weight.sum(1, keepdims=True)
-    loss = (Y.sum(1) * (np.log(total) + top)[:, 0]) - (Y * logits).sum(1)
-    return loss, weight / total * Y.sum(1, keepdims=True) - Y
 
 
 def class_loss(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:

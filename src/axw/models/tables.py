@@ -17,11 +17,13 @@ from axw.measures import calibration_error, classification_metrics, regression_m
 from axw.models import answers, terms
 from axw.models.attending import AttendingStep
 from axw.models.explanation import Explanation, Term, explain
+from axw.models.known_labels import held_rows, known_labels
 from axw.models.linear import Linear, LinearStep
 from axw.models.problem import TableRows, Target
 from axw.models.reading import Reader, names_of
-from axw.models.settings import check_settings, row_settings
-from axw.relations import Relation
+from axw.models.settings import check_settings, refuse_for_smoothing, row_settings
+from axw.models.smoothing import SmoothingStep
+from axw.relations import Relation, as_relations
 
 
 class _AttentionModel(BaseEstimator):
@@ -66,9 +68,10 @@ class _AttentionModel(BaseEstimator):
         """Read the rows, remember them, and solve: `loss` (n) weighs the answers, `weight` (n) the rows that are read."""
         check_settings(self)
         seed = answers.seed(self.random_state)
-        reader = Reader.of(X, self.relations, self.id, self.categorical, weight)
+        reader = Reader.of(X, as_relations(self.relations), self.id, self.categorical, weight)
         rows = reader.rows(X, np.ascontiguousarray(Y), weight)
-        target = Target.of(kind, Y, rows.weights())
+        known = ~np.isnan(Y).any(1)
+        target = Target.of(kind, Y[known], rows.weights()[known])
         kept = loss > 0
         rows, loss = (rows, loss) if kept.all() else (rows.take(np.flatnonzero(kept)), loss[kept])
         self._reader, self.targets_ = reader, tuple(targets)
@@ -77,24 +80,35 @@ class _AttentionModel(BaseEstimator):
         self.n_iter_ = 1 if isinstance(self.fitted_, Linear) else max(1, self._iterations)
 
     def _solve(self, rows: TableRows, target: Target, loss: np.ndarray, seed: int) -> None:
-        names = self._reader.columns.names
+        names, relations = self._reader.columns.names, as_relations(self.relations)
+        if self.attention == "smoothing":
+            self._smooth(rows, relations, loss, seed)
+            return
         simple = self.attention in ("none", "given", "dot")
-        step = LinearStep(self.attention if simple else "none", self.relations, self.labels, names, self.targets_)
+        step = LinearStep(self.attention if simple else "none", relations, self.labels, names, self.targets_)
         linear = step.solve(rows, target, loss, self.penalty if simple else None, seed)
-        self.step_: LinearStep | AttendingStep
+        self.step_: LinearStep | AttendingStep | SmoothingStep
         self.fitted_: Any
         if simple:
             self.step_, self.fitted_, held_out = step, linear, linear.held_out
         else:
             settings = row_settings(self)
             penalty = 3.0 if self.penalty is None else self.penalty
-            attending = AttendingStep(settings, self.relations, self.labels, members=self.members, penalty=penalty)
+            attending = AttendingStep(settings, relations, self.labels, members=self.members, penalty=penalty)
             found = attending.solve(rows, target, loss, linear, seed)
             self.step_, self.fitted_, held_out = attending, found.network, found.held_out
             self._iterations = found.iterations
         self._held_out = held_out
         assert rows.Y is not None
         self.temperature_ = solve.temperature(held_out, rows.Y, loss) if target.kind == "classes" else 1.0
+
+    def _smooth(self, rows: TableRows, relations: Sequence[Relation], loss: np.ndarray, seed: int) -> None:
+        codes = cast(Any, self)._memory_codes()
+        held = held_rows(cast(Any, self).validation, rows.rows.ids, codes >= 0, self._reader.positions)
+        step = SmoothingStep(relations, self.penalty)
+        found = step.solve(rows, codes, loss, held, seed)
+        self.step_, self.fitted_, self._held_out, self._iterations = step, found, found.held_out, 1
+        self.temperature_ = 1.0  # the voices are calibrated on the rows that chose them
 
     # -- predict -----------------------------------------------------------------------------------------------------------
 
@@ -111,6 +125,8 @@ class _AttentionModel(BaseEstimator):
         if isinstance(self.step_, LinearStep):
             linear = self.fitted_
             output = self.step_.design(asking, self.memory_, self.target_) @ linear.W + linear.b
+        elif isinstance(self.step_, SmoothingStep):
+            output = self.step_.outputs(self.fitted_, asking, self.memory_)
         else:
             output = self.step_.outputs(self.fitted_, asking, self.memory_, self.target_)
         return output / self.temperature_
@@ -121,6 +137,7 @@ class _AttentionModel(BaseEstimator):
         For a classifier the outputs are the calibrated log-odds (two classes) or class scores; for a regressor, the prediction.
         """
         check_is_fitted(self)
+        refuse_for_smoothing(self, "explain")
         asking = self._asking(X)
         names = tuple(self._reader.columns.names)
         if isinstance(self.step_, LinearStep):
@@ -128,7 +145,7 @@ class _AttentionModel(BaseEstimator):
             exact = terms.EXACT
         else:
             found = terms.attending_terms(
-                self.step_, self.fitted_, asking, self.memory_, self.target_, names, self.targets_
+                cast(AttendingStep, self.step_), self.fitted_, asking, self.memory_, self.target_, names, self.targets_
             )
             exact = terms.GIVEN_A if self.feedforward is None else terms.ABOVE
         found, outputs = self._in_units(found, self._answer(asking))
@@ -161,6 +178,7 @@ class _AttentionModel(BaseEstimator):
         from axw.models.saved import save
 
         check_is_fitted(self)
+        refuse_for_smoothing(self, "save")
         save(self, path, context=context, overwrite=overwrite)
 
 
@@ -168,7 +186,7 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
     """P(y) = softmax(A X W / T): a classifier whose rows may read each other.
 
     attention    "none": X W;  "given": A X W, A from `relations`;  "dot": A = X X';  "bilinear": A = X U V' X';
-                 "query-key": A = X K Q' X'
+                 "query-key": A = X K Q' X';  "smoothing": a mean of A X W, each A of powers of what is given (see below)
     normalize    for "bilinear" and "query-key": "softmax-or-nothing" (a row may look away from all it could read), "softmax",
                  or "none"
     relations    who may read whom, keyed by row id or by columns; without any, attention reads all remembered rows
@@ -178,9 +196,15 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
     members      random starts; the networks of all starts and folds are averaged into one, which is kept
     penalty      on the squared weights; None = chosen on held-out training rows (linear rungs), 3 (attention)
     class_weight None, "balanced", or a mapping from class to weight
+    validation   for "smoothing": ids of the rows whose labels choose the settings and are not learned from; None = rows with a
+                 label choose for each other, in folds
     id           name of the column that identifies rows; None = the DataFrame's index
     categorical  "from_dtype", or the names of the columns that hold categories
     random_state seed
+
+    With "smoothing" y may be NaN, None or pandas.NA: such a row has no label, and is in the memory with its columns and its place
+    in the relation. Held-out rows choose among plain columns, hops side by side, personalised PageRank and S²GC, with and without
+    the nearest rows (`axw.models.smoothing`); `fitted_.chosen` says what. `rank`, `heads`, `feedforward`, `labels` have no say.
 
     After `fit`: classes_, temperature_ (Guo et al. 2017), calibration_error_ (on rows that were held out), memory_ (the rows that
     may be read), feature_names_in_, n_features_in_.
@@ -200,6 +224,7 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
         members: int = 1,
         penalty: float | None = None,
         class_weight: Any = None,
+        validation: Any = None,
         id: str | None = None,
         categorical: Any = "from_dtype",
         random_state: Any = 0,
@@ -220,32 +245,36 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
             random_state=random_state,
         )
         self.class_weight = class_weight
+        self.validation = validation
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> AttentionClassifier:
         """Learn from rows X (n columns; pandas, polars or numpy) and their classes y (n)."""
         check_settings(self)
         frame = Reader.frame(self, X)
-        labels = answers.one_column(y, len(frame))
+        labels, known = known_labels(y, len(frame), self.attention == "smoothing")
         check_classification_targets(labels)
         weight = answers.weights(sample_weight, len(frame))
         self.classes_, codes = np.unique(labels, return_inverse=True)
-        present = np.bincount(codes, weights=weight, minlength=len(self.classes_)) > 0
+        of_known = None if weight is None else weight[known]
+        present = np.bincount(codes, weights=of_known, minlength=len(self.classes_)) > 0
         if present.sum() < 2:
             raise DataError(
                 f"The classifier got one class, {self.classes_[present][0]!r}; at least two classes are needed.",
                 "y",
                 "Give rows of at least two classes.",
             )
-        one_hot = np.eye(len(self.classes_))[codes]
+        one_hot = np.full((len(frame), len(self.classes_)), np.nan)
+        one_hot[known] = np.eye(len(self.classes_))[codes]
         Y = one_hot[:, 1:] if len(self.classes_) == 2 else one_hot
-        loss = np.ones(len(frame)) if weight is None else weight
+        loss = np.ones(len(frame)) if weight is None else weight.copy()
         if self.class_weight is not None:
-            loss = loss * compute_sample_weight(self.class_weight, labels)
+            loss[known] *= compute_sample_weight(self.class_weight, labels)
         name = getattr(y, "name", None) or "y"
         targets = [f"{name} = {value}" for value in (self.classes_[1:] if len(self.classes_) == 2 else self.classes_)]
         self._fit(frame, Y, "classes", targets, weight, loss)
-        held_out = self._probabilities(self._held_out / self.temperature_)
-        self.calibration_error_ = calibration_error(self._memory_codes(), held_out)
+        told = ~np.isnan(self._held_out).any(1)
+        held_out = self._probabilities(self._held_out[told] / self.temperature_)
+        self.calibration_error_ = calibration_error(self._memory_codes()[told], held_out)
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -273,8 +302,10 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
         return {**classification_metrics(codes, P), "calibration_error": calibration_error(codes, P)}
 
     def _memory_codes(self) -> np.ndarray:
+        """The place of each remembered row's class, -1 for a row without a label."""
         Y = cast(np.ndarray, self.memory_.Y)
-        return Y[:, 0].astype(int) if Y.shape[1] == 1 else Y.argmax(1)
+        code = Y[:, 0] if Y.shape[1] == 1 else Y.argmax(1)
+        return np.where(np.isnan(Y).any(1), -1, code).astype(int)
 
     @staticmethod
     def _probabilities(output: np.ndarray) -> np.ndarray:

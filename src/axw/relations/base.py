@@ -60,11 +60,13 @@ class Relation(ABC):
     name     how it is called in the names of columns: "mean(age | same ticket)"
     columns  the columns of the table that the keys are read from
     by_id    it names rows by their ids, so the rows must have ids of their own
+    pairwise A[i, j] depends on the rows i and j alone, so that A over some rows is cut out of A over all of them
     """
 
     name: str
     columns: tuple[str, ...]
     by_id: ClassVar[bool] = False
+    pairwise: ClassVar[bool] = False
 
     @abstractmethod
     def given(self, asking: Rows, memory: Rows) -> Given:

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from axw.errors import DataError, ResourceError, UsageError
+from axw.relations.product import all_finite, product
 
 MOST_BYTES = 2 * 2**30
 """What `csr` and `neighbours` may fill at most: beyond it they refuse, and say what it would have taken."""
@@ -50,7 +51,8 @@ class Given(ABC):
 
     @abstractmethod
     def sum(self, X: np.ndarray) -> np.ndarray:
-        """A X (n d) for X (m d). Raises `DataError` where X has another number of rows, or a value that is not finite."""
+        """A X (n d) for X (m d), in single precision where X is. Raises `DataError` for another number of
+        rows, and for NaN or infinity."""
 
     @abstractmethod
     def degree(self) -> np.ndarray:
@@ -64,10 +66,16 @@ class Given(ABC):
     def _nth(self, rows: np.ndarray, nth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(index, weight) of the nth row that row `rows` reads, in the order of the memory; element by element."""
 
+    @abstractmethod
+    def reading(self, places: np.ndarray) -> Given:
+        """A (n k) of the same asking rows over the k rows of the memory at `places`, in their order."""
+
     def mean(self, X: np.ndarray) -> np.ndarray:
         """D^-1 A X (n d): the weighted mean of the rows read; 0 for a row that reads nothing."""
         degree = self.degree()
-        return self.sum(X) / np.where(degree > 0, degree, 1.0)[:, None]
+        total = self.sum(X)
+        total /= np.where(degree > 0, degree, 1.0)[:, None].astype(total.dtype)
+        return total
 
     def neighbours(self, most: int = 64) -> Neighbours:
         """The rows that each row reads, padded; k = min(most, the greatest count), and at least 1.
@@ -104,15 +112,16 @@ class Given(ABC):
         return csr_array((data, indices, indptr.astype(np.int32)), shape=self.shape)
 
     def _checked(self, X: np.ndarray) -> np.ndarray:
-        """X (m d) as float64."""
-        values = np.asarray(X, dtype=np.float64)
+        """X (m d) as float32 where it is that, else as float64."""
+        values = np.asarray(X)
+        values = values if values.dtype == np.float32 else values.astype(np.float64, copy=False)
         if values.ndim != 2 or len(values) != self.shape[1]:
             raise DataError(
                 f"X has shape {values.shape}; A reads {self.shape[1]} rows, so X must be ({self.shape[1]}, d).",
                 "A X",
                 "Give one row of X for each row of the memory.",
             )
-        if not np.isfinite(values).all():
+        if not all_finite(values):
             bad = int((~np.isfinite(values)).any(1).sum())
             raise DataError(
                 f"{bad} rows of X hold NaN or infinity.", "A X", "Fill missing values before rows are read."
@@ -145,7 +154,7 @@ class FactoredGiven(Given):
 
     def sum(self, X: np.ndarray) -> np.ndarray:
         values = self._checked(X)
-        read = np.zeros((self.shape[0], values.shape[1]))
+        read = np.zeros((self.shape[0], values.shape[1]), values.dtype)
         outside = np.flatnonzero((self.asking >= 0) & ~self._inside)
         if len(outside):
             N = csr_array((np.ones(len(self._members)), self._members, self._start), shape=self._of_groups)
@@ -165,6 +174,9 @@ class FactoredGiven(Given):
         size = np.append(np.bincount(known, minlength=len(self._size) - 1), 0)
         own = self._inside & among[self.itself] if len(among) else self._inside
         return np.asarray(size[self.asking] - own, dtype=np.int64)
+
+    def reading(self, places: np.ndarray) -> FactoredGiven:
+        return FactoredGiven(self.asking, self.memory[places], _moved(self.itself, places, self.shape[1]))
 
     def _nth(self, rows: np.ndarray, nth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         start = self._start[self.asking[rows]]
@@ -200,25 +212,53 @@ class SparseGiven(Given):
     def __init__(self, A: csr_array, itself: np.ndarray) -> None:
         self.shape, self.itself = (int(A.shape[0]), int(A.shape[1])), itself
         self._A = _without_itself(A, itself)
+        self._even = bool((self._A.data == 1).all())
 
     def sum(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self._A @ self._checked(X))
+        if 4 * self._A.nnz < self.shape[1] == len(X):  # few rows are read: no other needs to be looked at
+            read, column = np.unique(self._A.indices, return_inverse=True)
+            few = csr_array((self._A.data, column, self._A.indptr), shape=(self.shape[0], len(read)))
+            return SparseGiven(few, np.full(self.shape[0], -1)).sum(np.asarray(X)[read])
+        return product(self._A, self._checked(X), even=self._even)
 
     def degree(self) -> np.ndarray:
-        return np.asarray(self._A @ np.ones(self.shape[1]))
+        return (
+            np.diff(self._A.indptr).astype(np.float64) if self._even else np.asarray(self._A @ np.ones(self.shape[1]))
+        )
 
     def count(self, among: np.ndarray | None = None) -> np.ndarray:
         if among is None:
             return np.asarray(np.diff(self._A.indptr), dtype=np.int64)
+        if among.all():
+            return self.count()
         pattern = csr_array((np.ones(self._A.nnz), self._A.indices, self._A.indptr), shape=self.shape)
         return np.asarray(pattern @ among.astype(np.float64)).astype(np.int64)
 
     def csr(self) -> csr_array:
         return self._A.copy()
 
+    def reading(self, places: np.ndarray) -> SparseGiven:
+        A, m = self._A, self.shape[1]
+        column = np.full(m, -1, A.indices.dtype)
+        column[places] = np.arange(len(places))
+        column = column[A.indices]
+        keep = column >= 0
+        kept = np.append(0, np.cumsum(keep, dtype=A.indptr.dtype))
+        cut = csr_array((A.data[keep], column[keep], kept[A.indptr]), shape=(self.shape[0], len(places)))
+        if (np.diff(places) < 0).any():
+            cut.sort_indices()
+        return SparseGiven(cut, _moved(self.itself, places, m))
+
     def _nth(self, rows: np.ndarray, nth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         place = self._A.indptr[rows].astype(np.int64) + nth
         return self._A.indices[place].astype(np.int64), self._A.data[place]
+
+
+def _moved(itself: np.ndarray, places: np.ndarray, m: int) -> np.ndarray:
+    """`itself` in a memory of the rows at `places` alone."""
+    column = np.full(m + 1, -1, np.int64)  # one more, which -1 finds
+    column[places] = np.arange(len(places))
+    return np.asarray(column[itself])
 
 
 def from_pairs(
@@ -228,36 +268,38 @@ def from_pairs(
 
     Pairs are sorted by reader, read and weight before they are added, so that their order changes no bit of the answer.
     """
-    cell = reader.astype(np.int64) * shape[1] + read  # one number a pair: rows first, then columns
+    bits = max(shape[1] - 1, 1).bit_length()
+    cell = (reader.astype(np.int64) << bits) | read  # one number a pair: rows first, then columns
     if weight is None:
         cell.sort()
     else:
         order = np.argsort(cell)
         cell, weight = cell[order], weight[order]
-    starts = np.flatnonzero(np.diff(cell, prepend=-1))
-    data = np.ones(len(starts)) if weight is None else _added(cell, weight, starts)
-    cell = cell[starts]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(cell // max(shape[1], 1), minlength=shape[0]))])
+    first = np.append(np.ones(min(len(cell), 1), bool), cell[1:] != cell[:-1])
+    starts = np.flatnonzero(first) if weight is not None else np.zeros(0, np.int64)
+    cell = cell if first.all() else cell[first]
+    data = np.ones(len(cell)) if weight is None else _added(weight, starts)
     small = np.int32 if max(len(cell), shape[1]) < 2**31 else np.int64
-    indices = (cell % max(shape[1], 1)).astype(small)
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(cell >> bits, minlength=shape[0]))])
+    indices = (cell & ((1 << bits) - 1)).astype(small)
     return SparseGiven(csr_array((data, indices, indptr.astype(small)), shape=shape), itself)
 
 
-def _added(cell: np.ndarray, weight: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """The sum of the weights of each run of equal cells, the smallest first. Two may be added in either order."""
+def _added(weight: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The sum of the weights of each run of equal pairs, the smallest first. Two may be added in either order."""
     if not len(starts):
         return np.zeros(0)
-    run = np.diff(np.append(starts, len(cell)))
+    run = np.diff(np.append(starts, len(weight)))
     at = np.flatnonzero(np.repeat(run > 2, run))
-    weight[at] = weight[at[np.lexsort((weight[at], cell[at]))]]
+    weight[at] = weight[at[np.lexsort((weight[at], np.repeat(np.arange(len(run)), run)[at]))]]
     return np.asarray(np.add.reduceat(weight, starts))
 
 
 def _without_itself(A: csr_array, itself: np.ndarray) -> csr_array:
-    row = np.repeat(np.arange(A.shape[0]), np.diff(A.indptr))
-    keep = (A.indices != itself[row]) & (A.data > 0)
+    keep = (A.indices != np.repeat(itself.astype(A.indices.dtype), np.diff(A.indptr))) & (A.data > 0)
     if keep.all():
         return A
+    row = np.repeat(np.arange(A.shape[0]), np.diff(A.indptr))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(row[keep], minlength=A.shape[0]))]).astype(A.indptr.dtype)
     return csr_array((A.data[keep], A.indices[keep], indptr), shape=A.shape)
 

@@ -23,6 +23,7 @@ class Ref(Relation):
     """
 
     by_id: ClassVar[bool] = True
+    pairwise: ClassVar[bool] = True
     both: bool
 
     def __init__(self, column: str, *, both: bool = True) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,8 @@ class SameValue(Relation):
     known of them. A is kept factored, A = M N' less itself, so a group of a million rows costs a million steps, not
     a million squared. Text and numbers are different keys: "007" is not 7, and comparing them is a `DataError`.
     """
+
+    pairwise: ClassVar[bool] = True
 
     def __init__(self, *columns: str) -> None:
         names = column_names(columns, "SameValue")
