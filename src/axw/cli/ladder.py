@@ -1,4 +1,4 @@
-"""`axw ladder table`: fit every rung on a table, and say which one pays."""
+"""`axw ladder`: fit every rung, and say which one pays; of a table here, of translation in a file of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from axw.cli import ladder_words, translation_ladder
 from axw.cli.options import (
     Drop,
     Folds,
@@ -99,3 +100,7 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     how = Climb(folds, repeats, seed, jobs, task and task.value, rung, values, favourable)
     shown = Shown(json, report, f"{target} in {Path(read.name).name}: which rung pays", context.obj)
     climb(read, parts, id, related, findings, how, shown)
+
+
+app.command("translation", epilog=translation_ladder.EPILOG)(translation_ladder.translation)
+app.command("words", epilog=ladder_words.EPILOG)(ladder_words.ladder_words)

@@ -49,6 +49,10 @@ def resume(
         from axw.cli.translation import learn
 
         text = learn(settings, files, place)
+    elif kind == "trees":
+        from axw.cli.trees import learn
+
+        text = learn(settings, files, place)
     else:
         raise ModelError(
             f"The run trains {kind!r}, which this axw does not know.", f"In {str(run)!r}.", "Use a newer axw."

@@ -40,7 +40,10 @@ EVALUATE = examples(
     "axw evaluate family.axw test.csv --json",
     "axw evaluate family.axw test.csv --fail-under accuracy=0.7 --fail-under log_loss=0.69",
 )
-HIGHER_IS_BETTER = ("auroc", "accuracy", "r2", "word_accuracy", "BLEU", "chrF2", "BLEU4")
+HIGHER_IS_BETTER = (
+    *("auroc", "accuracy", "r2", "word_accuracy", "BLEU", "chrF2", "BLEU4"),
+    *("f1", "precision", "recall", "exact", "no_crossing", "tag_accuracy"),
+)
 
 
 class Format(StrEnum):
@@ -58,7 +61,15 @@ def predict(model: Model, file: Rows = Path("-"), json: Json = False, output: Ou
     """
     if output is not None:
         writable_file(output)
-    fitted, table, frame = _load(model, file)
+    from axw.models import load
+
+    fitted = load(model)
+    if getattr(fitted, "kind", None) == "sentences":
+        from axw.cli.sentences import predicted
+
+        _write(output, predicted(fitted, file, json))
+        return
+    table, frame = _rows(file)
     answers = fitted.predict(frame)
     classes = [str(value) for value in getattr(fitted, "classes_", [])]
     chances = fitted.predict_proba(frame) if classes else None
@@ -148,6 +159,9 @@ def evaluate(
         Path | None, typer.Argument(metavar="REFERENCE", help="For a translator: what the lines of FILE mean.")
     ] = None,
     json: Json = False,
+    buckets: Annotated[
+        bool, typer.Option("--buckets", help="For a translator: BLEU by the length of the source, too.")
+    ] = False,
     fail_under: Annotated[
         list[str] | None,
         typer.Option("--fail-under", help="Exit with 7 where a measure is worse, repeatable.", metavar="MEASURE=VALUE"),
@@ -160,10 +174,12 @@ def evaluate(
     gates = [_gate(text) for text in fail_under or []]
     fitted = load(model)
     if evaluating.is_text(fitted):
-        found = evaluating.text_measures(fitted, file, reference)
+        found = evaluating.text_measures(fitted, file, reference, buckets)
         _told(found.measures, found.lines, json, {"schema": "axw.evaluate/1", **found.facts})
         _hold(gates, found.measures)
         return
+    if buckets:
+        raise UsageError("Only a translator has buckets of source lengths.", "--buckets", "Leave it away.")
     if reference is not None:
         raise UsageError("A model of a table has no REFERENCE: the answers are a column of FILE.", str(reference))
     table, frame = _rows(file)

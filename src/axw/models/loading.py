@@ -7,13 +7,17 @@ from typing import Any
 
 from axw.errors import ModelError
 from axw.models import saved
+from axw.models.parser import ConstituencyParser
 from axw.models.saved_config import KIND
+from axw.models.sentences import FineTunedClassifier
 from axw.models.text_model import TextModel, model_folder
 from axw.models.translator import Translator
 from axw.models.words import MaskedLanguageModel
 from axw.storage import read_folder
 
-TEXT: dict[str, type[TextModel[Any, Any]]] = {door.kind: door for door in (MaskedLanguageModel, Translator)}
+TEXT: dict[str, type[TextModel[Any, Any]]] = {
+    door.kind: door for door in (MaskedLanguageModel, FineTunedClassifier, Translator, ConstituencyParser)
+}
 
 
 def load(path: str | os.PathLike[str]) -> Any:

@@ -21,7 +21,7 @@ from axw.storage import Folder, json_from_bytes, json_to_bytes, tensors_from_byt
 from axw.version import __version__
 
 FORMAT = 1
-KINDS = ("words", "translation", "trees")
+KINDS = ("words", "sentences", "translation", "trees")
 _MOST_VOCABULARIES = 2
 
 

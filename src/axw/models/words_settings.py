@@ -47,8 +47,8 @@ class WordsSettings:
     task           words: masked places are guessed (Devlin et al. 2019); fill-spans: an encoder-decoder writes what stood in the
                    gaps (Raffel et al. 2020, section 3.1.4)
     vocabulary     most pieces that are learned from the training text;  pieces: bpe, or words for whole words
-    masks          tokens: single pieces; words: all pieces of a word; spans: several words beside each other
-    ratio          share of the pieces that is masked
+    masks          tokens: single pieces; words: all pieces of a word; spans: several pieces beside each other
+    ratio          share of the pieces that is hidden; None: 0.2 for words, 0.15 for fill-spans
     longest        pieces that the model reads at once; a longer line is read in windows
     batch_tokens   pieces of a batch, padding included
     """
@@ -59,17 +59,31 @@ class WordsSettings:
     vocabulary: int = 8000
     pieces: Literal["bpe", "words"] = "bpe"
     masks: Literal["tokens", "words", "spans"] = "words"
-    ratio: float = 0.2
+    ratio: float | None = None
     longest: int = 128
     batch_tokens: int = 8192
 
     def __post_init__(self) -> None:
         wrong = []
-        if not 0.01 <= self.ratio <= 0.5:
+        if self.ratio is not None and not 0.01 <= self.ratio <= 0.5:
             wrong.append(f"ratio is {self.ratio}; allowed: 0.01 to 0.5, such as 0.15.")
         if self.longest < 8 or self.batch_tokens < self.longest:
             wrong.append(
                 f"longest is {self.longest}, batch_tokens {self.batch_tokens}; allowed: 8 or more, and at least that."
             )
+        if self.network.positions == "learned" and self.network.longest < self.longest:
+            wrong.append(
+                f"network.longest is {self.network.longest}, longest {self.longest}; "
+                "allowed: learned positions for every piece that is read."
+            )
+        if self.task == "fill-spans" and self.network.shared != "all":
+            wrong.append(f"network.shared is {self.network.shared!r} with task fill-spans; allowed: all.")
         if wrong:
             raise UsageError(" ".join(wrong), "In the settings of the masked-word model.", "Correct each of them.")
+
+    @property
+    def share(self) -> float:
+        """The share of the pieces that is hidden."""
+        if self.ratio is not None:
+            return self.ratio
+        return 0.2 if self.task == "words" else 0.15

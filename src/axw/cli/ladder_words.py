@@ -1,0 +1,100 @@
+"""`axw ladder words`: train every rung on a text, and say which one pays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from axw.cli.options import Json, examples, listed
+from axw.cli.output import Progress, result, result_json, say, writable_file
+from axw.cli.training import Budget, Minutes, RunSeed, Set, Steps, Threads, settings_of
+from axw.errors import UsageError
+
+EPILOG = examples(
+    "axw ladder words corpus.txt --valid valid.txt --steps 5 --set network.d_model=32 --set vocabulary=400",
+    "axw ladder words corpus.txt --valid valid.txt --steps 5 --set network.d_model=32 --set vocabulary=400 "
+    "--rung unigram,A=I --rung '+ heads' --json",
+    "axw ladder words corpus.txt --valid valid.txt --steps 5 --set network.d_model=32 --set vocabulary=400 "
+    "--rung unigram --rung 'A X W' --seeds 2 --report words.html",
+)
+
+
+def ladder_words(  # noqa: PLR0913 (a command line has as many parameters as it has options)
+    file: Annotated[Path, typer.Argument(metavar="TRAIN", help="The text, one sentence a line.")],
+    valid: Annotated[
+        Path, typer.Option("--valid", help="Lines whose hidden words every rung is asked for.", metavar="FILE")
+    ],
+    steps: Steps = None,
+    minutes: Minutes = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How often each rung is trained.")] = 1,
+    rung: Annotated[
+        list[str] | None, typer.Option("--rung", help="Only these rungs, by name; repeatable.", metavar="RUNGS")
+    ] = None,
+    seed: RunSeed = None,
+    threads: Threads = None,
+    json: Json = False,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write the result as one HTML page.", metavar="FILE")
+    ] = None,
+    change: Set = None,
+) -> None:
+    """Train the whole ladder on a text, the simplest rung first, and say which rung pays.
+
+    From counting words over fixed neighbours and attention to every feed-forward kind, at equal numbers of weights: the same
+    steps, the same batches, the same hidden words. The budget is that of one rung and seed.
+    """
+    from axw.cli.words import read_told
+    from axw.ladders.words import ladder_settings, words_ladder, words_rungs
+    from axw.learning.allocator import keep_freed_memory
+
+    if "-" in (str(file), str(valid)):
+        raise UsageError("The ladder needs two texts, and stdin is one.", "-", "Name two files.")
+    settings = settings_of(ladder_settings(), change, Budget(steps, None, minutes, None, seed, threads))
+    names = None if rung is None else named(rung, [each.name.strip() for each in words_rungs(settings.network)])
+    if report is not None:
+        writable_file(report)
+    keep_freed_memory()
+    with Progress() as progress:
+        found = words_ladder(
+            read_told(str(file)),
+            read_told(str(valid)),
+            settings=settings,
+            seeds=seeds,
+            rungs=names,
+            progress=progress,
+        )
+    if json:
+        result_json(found.to_json())
+    else:
+        result(found.to_text())
+    if report is not None:
+        _write_report(found, report, file, valid, seeds)
+
+
+def _write_report(found: object, report: Path, file: Path, valid: Path, seeds: int) -> None:
+    from axw.ladders.words_result import WordsLadder
+    from axw.show.words_ladder import words_page
+    from axw.storage import write_text
+
+    assert isinstance(found, WordsLadder)
+    command = f"axw ladder words {file} --valid {valid} --seeds {seeds}"
+    train = found.settings["words"]["train"]
+    command += "".join(f" --{name} {train[name]}" for name in ("steps", "minutes", "seed") if train[name] is not None)
+    write_text(report, words_page(found, f"Hidden words of {valid.name}: which rung pays", command))
+    say(f"report: {report}")
+
+
+def named(texts: list[str], offered: list[str]) -> list[str]:
+    """The names in `--rung`: one name a time, or several with commas where no rung is called so; blanks do not count."""
+    places = {_key(name): name for name in offered}
+    found = []
+    for text in texts:
+        parts = [text] if _key(text) in places else listed([text])
+        found += [places.get(_key(part), part) for part in parts]
+    return found
+
+
+def _key(name: str) -> str:
+    return "".join(name.split())

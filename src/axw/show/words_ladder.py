@@ -1,0 +1,25 @@
+"""A ladder for words as a page that stands alone."""
+
+from __future__ import annotations
+
+from axw.ladders.words_result import WordsLadder
+from axw.ladders.words_text import HEAD, cells_of, key_of, notes_of, seeds_of
+from axw.show.escaping import name
+from axw.show.page import bullets, code, facts, page, paragraph, section, table
+
+
+def words_page(ladder: WordsLadder, title: str, command: str) -> str:
+    """The ladder as one HTML page: which rung to use, the table, the data, and the command that makes it again."""
+    rows = [cells_of(number, row) for number, row in enumerate(ladder.rows, 1)]
+    chosen = next((i for i, row in enumerate(ladder.rows) if row.rung.strip() == ladder.use["rung"]), None)
+    over = seeds_of(ladder)
+    parts = [
+        f"<h1>{name(title)}</h1>\n",
+        f'<div class="verdict" role="note">\n{paragraph(ladder.use["why"])}</div>\n',
+        section("Rungs", table(HEAD, rows, ("rung",), chosen) + paragraph(key_of(ladder), "small")),
+        section("Over seeds", table(("rung", "Δ [95 % CI]"), over, ("rung",)) if over else ""),
+        section("Data", facts({label: f"{value:,}" for label, value in ladder.data.items()})),
+        section("The same again", code(command)),
+        section("Notes", bullets(notes_of(ladder))),
+    ]
+    return page(title, "".join(parts))
