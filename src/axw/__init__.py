@@ -12,6 +12,7 @@ from axw.version import __version__
 _HOMES = {
     "AttentionClassifier": "axw.models",
     "AttentionRegressor": "axw.models",
+    "ConstituencyParser": "axw.models",
     "MaskedLanguageModel": "axw.models",
     "Translator": "axw.models",
     "load": "axw.models",

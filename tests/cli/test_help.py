@@ -64,6 +64,7 @@ SMALL = "--steps 2 --set train.evaluate_every=2 --set batch_tokens=300 --set voc
 SMALLER = {
     "words": f"{SMALL} --set network.d_model=16 --set network.layers=1",
     "translation": f"{SMALL} --set transformer.d_model=16 --set transformer.layers=1 --set luong.d_model=16",
+    "trees": f"{SMALL} --set transformer.d_model=16 --set transformer.layers=1 --set luong.d_model=16",
 }
 SENTENCES = [
     f"the {a} {b} in the {c}." for a in ("dog", "man", "sun") for b in ("sits", "runs") for c in ("snow", "park")
@@ -78,7 +79,11 @@ def workshop(titanic, tmp_path_factory):
         (folder / name).write_bytes((titanic / name).read_bytes())
     for name in ("corpus.txt", "valid.txt", "train.de", "train.en", "valid.de", "valid.en"):
         (folder / name).write_text("".join(f"{line}\n" for line in SENTENCES * 3), encoding="utf-8")
-    for wanted in ("family.axw", "words.run", "de-en.run"):
+    trees = [f"(S (NP (DT the) (NN {b})) (VP (VBZ sits)) (. .))" for b in ("dog", "man", "sun", "cat")]
+    for name in ("train.mrg", "valid.mrg"):
+        (folder / name).write_text("".join(f"{tree}\n" for tree in trees * 6), encoding="utf-8")
+    (folder / "sentences").write_text("the man sits .\nthe dog in the park sits .\n", encoding="utf-8")
+    for wanted in ("family.axw", "words.run", "de-en.run", "trees.run"):
         line = next(line for path, line in EXAMPLES if path[:1] == ("fit",) and f"--save {wanted}" in line)
         with pytest.MonkeyPatch.context() as patch:
             assert run(line, folder, patch) == 0

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from axw.cli import check, demo, fit, ladder, resume, translation, using, words
+from axw.cli import aligning, check, demo, fit, ladder, resume, serve, translation, trees, using, words
 from axw.cli.options import examples
 from axw.version import __version__
 
@@ -51,10 +51,14 @@ app.command(epilog=check.EPILOG)(check.check)
 app.add_typer(ladder.app, name="ladder")
 fit.app.command("words", epilog=words.FIT)(words.fit_words)
 fit.app.command("translation", epilog=translation.FIT)(translation.fit_translation)
+fit.app.command("trees", epilog=trees.FIT)(trees.fit_trees)
 app.add_typer(fit.app, name="fit")
 app.command(epilog=resume.EPILOG)(resume.resume)
 app.command(epilog=words.FILL)(words.fill)
 app.command(epilog=translation.TRANSLATE)(translation.translate)
+app.command(epilog=aligning.ALIGN)(aligning.align)
+app.command(epilog=trees.PARSE)(trees.parse)
 app.command(epilog=using.PREDICT)(using.predict)
 app.command(epilog=using.EXPLAIN)(using.explain)
 app.command(epilog=using.EVALUATE)(using.evaluate)
+app.command(epilog=serve.SERVE)(serve.serve)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from axw.models.explanation import Explanation
     from axw.models.loading import load
+    from axw.models.parser import ConstituencyParser
     from axw.models.tables import AttentionClassifier, AttentionRegressor
     from axw.models.translator import Translator
     from axw.models.words import MaskedLanguageModel
@@ -15,13 +16,22 @@ if TYPE_CHECKING:
 _HOMES = {
     "AttentionClassifier": "tables",
     "AttentionRegressor": "tables",
+    "ConstituencyParser": "parser",
     "Explanation": "explanation",
     "MaskedLanguageModel": "words",
     "Translator": "translator",
     "load": "loading",
 }
 
-__all__ = ["AttentionClassifier", "AttentionRegressor", "Explanation", "MaskedLanguageModel", "Translator", "load"]
+__all__ = [
+    "AttentionClassifier",
+    "AttentionRegressor",
+    "ConstituencyParser",
+    "Explanation",
+    "MaskedLanguageModel",
+    "Translator",
+    "load",
+]
 
 
 def __getattr__(name: str) -> object:
