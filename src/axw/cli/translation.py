@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from axw.cli.aligning import read_dictionary
 from axw.cli.options import Json, examples
 from axw.cli.output import result, result_json, say
 from axw.cli.training import (
@@ -127,13 +127,21 @@ def translate(
         list[Path] | None,
         typer.Option("--with", help="Translate with the mean of several models, repeatable.", metavar="MODEL"),
     ] = None,
+    dictionary: Annotated[
+        Path | None,
+        typer.Option("--dictionary", help="What axw align --dictionary wrote: words for unknown ones.", metavar="FILE"),
+    ] = None,
     change: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting of the search, repeatable.", metavar="NAME=VALUE"),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Translate: one line out for each line in, in order."""
+    """Translate: one line out for each line in, in order.
+
+    A line that is longer than the model has learned from is translated in parts. A model of whole words writes the source word
+    where it does not know a word, or what --dictionary says for it.
+    """
     from dataclasses import replace
 
     from axw.data import read_lines
@@ -148,8 +156,9 @@ def translate(
         with_settings(loaded.settings.search, [text.removeprefix("search.") for text in change or []]),
         **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
+    words = None if dictionary is None else read_dictionary(dictionary)
     lines = iter(read_lines(str(file)))
-    for number, answers in enumerate(loaded.hypotheses(_counted(lines), search=settings), 1):
+    for number, answers in enumerate(loaded.hypotheses(_counted(lines), search=settings, dictionary=words), 1):
         if json:
             result_json({"schema": "axw.translate/1", "line": number, "translations": [a._asdict() for a in answers]})
         else:
@@ -158,9 +167,7 @@ def translate(
 
 def _counted(lines: Iterator[str], every: int = 10_000) -> Iterator[str]:
     """The lines, and a word on stderr after each ten thousand."""
-    done = 0
-    while chunk := list(islice(lines, every)):
-        yield from chunk
-        done += len(chunk)
-        if len(chunk) == every:
+    for done, line in enumerate(lines, 1):
+        yield line
+        if done % every == 0:
             say(f"{done:,} lines read")

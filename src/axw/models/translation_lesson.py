@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from axw.data.batches import batches_by_length, pad
 from axw.data.randomness import generator
 from axw.data.sentences import Sentences
 from axw.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
+from axw.errors import DataError, DataWarning
 from axw.learning import Measured
 from axw.learning.projected import projected_cross_entropy
 from axw.models.lazy import Lazy
@@ -87,13 +89,16 @@ def tag(sentences: Sentences, name: int) -> Sentences:
 
 
 def translation_lesson(settings: TranslationSettings, spelled: Spelling, valid: Encoded, network: nn.Module) -> Lesson:
-    """The loss is per target piece, its end included; pairs with a side longer than `settings.longest` are left out."""
+    """The loss is per target piece, its end included; pairs with a side longer than `settings.longest` are left out.
+
+    `DataError` where that leaves none.
+    """
     seed = settings.train.seed
 
     def batches(epoch: int) -> Sequence[PairBatch]:
         pairs = spelled(epoch)
         lengths = pairs.lengths()
-        short = np.flatnonzero((lengths <= settings.longest).all(1))
+        short = _short_enough(lengths, settings.longest, epoch)
         index = [
             short[part] for part in batches_by_length(lengths[short], settings.batch_tokens, seed=seed, epoch=epoch)
         ]
@@ -121,6 +126,25 @@ def translation_lesson(settings: TranslationSettings, spelled: Spelling, valid: 
     return Lesson(network, loss, batches, evaluate if len(valid.source) else None)
 
 
+def _short_enough(lengths: np.ndarray, longest: int, epoch: int) -> np.ndarray:
+    """The numbers of the pairs that are learned from; what is left out is said in the first epoch."""
+    short = np.flatnonzero((lengths <= longest).all(1))
+    left_out = len(lengths) - len(short)
+    if len(lengths) and not len(short):
+        raise DataError(
+            f"All {len(lengths)} pairs are longer than longest={longest} pieces; at least one is needed.",
+            "In the training pairs.",
+            f"Cut them into sentences, or learn from longer ones: --set longest={int(lengths.max(1).min())}",
+        )
+    if left_out and epoch == 1:
+        warnings.warn(
+            f"{left_out} of {len(lengths)} pairs are longer than longest={longest} pieces, and are not learned from.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return short
+
+
 def likelihood(model: Any, pairs: Encoded, tokens: int = 4096) -> dict[str, float]:
     """loss: nats per target piece, the end included; perplexity: its exponential."""
     nats, count = 0.0, 0
@@ -137,7 +161,7 @@ def _rows(model: Any, batch: PairBatch) -> Tensor:
     """(t d): the rows that say something, padding left out."""
     hidden = model(batch.source, batch.read)
     real = (batch.said != PAD).flatten().nonzero()[:, 0]
-    return hidden.flatten(0, 1).index_select(0, real)  # type: ignore[no-any-return]
+    return hidden.flatten(0, 1).index_select(0, real)
 
 
 def r_drop(model: Any, first: Tensor, second: Tensor, target: Tensor, smoothing: float, weight: float) -> Measured:
@@ -147,5 +171,6 @@ def r_drop(model: Any, first: Tensor, second: Tensor, target: Tensor, smoothing:
         F.nll_loss(log_p, target, reduction="sum") * (1 - smoothing) - smoothing * log_p.mean(-1).sum()
         for log_p in logs
     ]
-    apart = F.kl_div(*logs, reduction="sum", log_target=True) + F.kl_div(*logs[::-1], reduction="sum", log_target=True)
+    one, other = logs
+    apart = sum(F.kl_div(p, q, reduction="sum", log_target=True) for p, q in ((one, other), (other, one)))
     return Measured((losses[0] + losses[1]) / 2 + weight / 4 * apart, target.numel())

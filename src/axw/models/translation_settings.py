@@ -58,6 +58,8 @@ class TranslationSettings:
     both_directions    learn the way back as well, told apart by a tag before the source
     longest            pieces: longer pairs are not learned from
     batch_tokens       pieces of a batch on either side, padding included
+    replace_unknown    pieces "words": where `<unk>` would be said, write the source word that it was made from (Luong et al.
+                       2015, section 4.2), or what the dictionary says for it
     """
 
     architecture: Literal["transformer", "luong"] = "transformer"
@@ -75,6 +77,7 @@ class TranslationSettings:
     both_directions: bool = False
     longest: int = 200
     batch_tokens: int = 4096
+    replace_unknown: bool = True
 
     def __post_init__(self) -> None:
         wrong = [

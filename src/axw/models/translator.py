@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,46 +15,24 @@ from torch import nn
 
 from axw.data.batches import batches_by_length, pad
 from axw.data.sentences import Sentences
-from axw.data.vocabulary import BOS, EOS, Vocabulary
+from axw.data.vocabulary import BOS, EOS, UNK, Vocabulary
 from axw.decoding import Ensemble, Hypothesis, SearchSettings, score, search
-from axw.errors import DataError, UsageError
+from axw.errors import DataError, DataWarning, UsageError
 from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
+from axw.models.aligning import Reading, WordAlignment, align, replace_unknown
+from axw.models.long_lines import flat
 from axw.models.text_card import text_card
 from axw.models.text_model import Lesson, Place, TextModel
+from axw.models.translation_answers import Translation, begun_parts, joined
+from axw.models.translation_data import TranslationData, translation_data
 from axw.models.translation_lesson import BACKWARD, FORWARD, Encoded, likelihood, spelling, tag, translation_lesson
 from axw.models.translation_settings import TranslationSettings
 from axw.networks.luong import LuongNetwork
 from axw.networks.transformer import Transformer
 
 Direction = Literal["forward", "backward"]
-_HELD_OUT, _MOST_HELD_OUT = 20, 1000  # where no validation pairs are given, every 20th pair is one
-_AT_ONCE = 64  # sentences that are translated beside each other
+_AT_ONCE, _HYPOTHESES = 64, 1024  # sentences that are translated beside each other, and hypotheses of all of them
 _CHUNK = 2048  # lines that are sorted by length before they are translated
-
-
-class Pairs(NamedTuple):
-    """Lines and their translations."""
-
-    source: list[str]
-    target: list[str]
-
-
-class TranslationData(NamedTuple):
-    """The pairs that are learned from, and those that the training is watched on."""
-
-    train: Pairs
-    valid: Pairs
-
-
-class Translation(NamedTuple):
-    """One answer for one line: its text and ids, its score as the search compares them, its log-probability, and whether the
-    end was said (or it was cut at the longest length)."""
-
-    text: str
-    ids: tuple[int, ...]
-    score: float
-    log_probability: float
-    finished: bool
 
 
 class Translator(TextModel[TranslationSettings, TranslationData]):
@@ -76,7 +56,7 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
 
         Raises `DataError` where the two have other numbers of lines, or no pair is left.
         """
-        self._fit(_data(source, target, valid), place or Place())
+        self._fit(translation_data(source, target, valid), place or Place())
         return self
 
     # ------------------------------------------------------------------------------------------------------ translating
@@ -88,16 +68,18 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
         beam: int | None = None,
         search: SearchSettings | None = None,
         direction: Direction = "forward",
+        dictionary: Mapping[str, str] | None = None,
     ) -> list[str]:
         """One line out for each line in, in order; nothing for a line of nothing but blanks.
 
-        beam     hypotheses that are followed at once, where `search` is not given;  search: see `SearchSettings`
-        A line has the same translation alone and beside others, up to ties that rounding decides.
+        beam        hypotheses that are followed at once, where `search` is not given;  search: see `SearchSettings`
+        dictionary  what to write for a source word that was met where the translation has `<unk>` (`replace_unknown`)
+
+        A line has the same translation alone and beside others, up to ties that rounding decides. One that is longer than
+        `settings.longest` is cut where a sentence ends, and its parts are translated by themselves: a `DataWarning` counts them.
         """
-        return [
-            best[0].text if best else ""
-            for best in self.hypotheses(lines, beam=beam, search=search, direction=direction)
-        ]
+        found = self.hypotheses(lines, beam=beam, search=search, direction=direction, dictionary=dictionary)
+        return [best[0].text if best else "" for best in found]
 
     def hypotheses(
         self,
@@ -107,37 +89,70 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
         search: SearchSettings | None = None,
         prefix: Sequence[str] | None = None,
         direction: Direction = "forward",
+        dictionary: Mapping[str, str] | None = None,
     ) -> Iterator[list[Translation]]:
         """The `search.nbest` best translations of each line, best first, as they are made.
 
-        prefix   a text for each line that its translation must begin with; may be empty
+        prefix   a text for each line that its translation must begin with; may be empty. `UsageError` for too few of them, or for
+                 a word that the vocabulary cannot write
         """
         settings = self.settings.search if search is None else search
         settings = settings if beam is None else replace(settings, beam=beam, nbest=min(settings.nbest, beam))
+        writes = dictionary if dictionary is not None else {}
         lines, done = iter(lines), 0
         while chunk := list(islice(lines, _CHUNK)):
             begun = None if prefix is None else list(prefix[done : done + len(chunk)])
-            yield from self._chunk(chunk, settings, begun, direction, done)
+            if begun is not None and len(begun) < len(chunk):
+                raise UsageError(
+                    f"There are {done + len(begun)} prefixes for more lines; allowed: one for each line.", "In prefix."
+                )
+            yield from self._chunk(chunk, settings, begun, direction, writes, done)
             done += len(chunk)
 
     def _chunk(
-        self, lines: list[str], settings: SearchSettings, prefix: list[str] | None, direction: Direction, first: int
+        self,
+        lines: list[str],
+        settings: SearchSettings,
+        prefix: list[str] | None,
+        direction: Direction,
+        dictionary: Mapping[str, str],
+        first: int,
     ) -> list[list[Translation]]:
         source, target = self._sides(direction)
-        ids = self._encode(lines, source, direction)
-        begun = None if prefix is None else target.encode(prefix)
-        answers: list[list[Translation]] = [[] for _ in lines]
-        asked = np.flatnonzero([bool(line.strip()) for line in lines])
+        parts, owner = flat(lines, source.encode(lines).lengths, source, self.settings.longest)
+        if len(parts) > len(lines):
+            warnings.warn(
+                f"{int((np.bincount(owner, minlength=len(lines)) > 1).sum())} of {len(lines)} lines are longer than longest="
+                f"{self.settings.longest} pieces, and were translated in parts.",
+                DataWarning,
+                stacklevel=3,
+            )
+        ids = self._encode(parts, source, direction)
+        begun = None if prefix is None else begun_parts(prefix, owner, target)
+        answers: list[list[Translation]] = [[] for _ in parts]
+        asked = np.flatnonzero([bool(part.strip()) for part in parts])
         # By length, the longest first: where there is not enough memory, it is known at once.
         order = asked[np.argsort(-ids.lengths[asked], kind="stable")]
-        for start in range(0, len(order), _AT_ONCE):
-            index = order[start : start + _AT_ONCE]
-            for line, found in zip(index, self._search(ids, index, settings, begun, first), strict=True):
-                answers[line] = [
-                    Translation(target.decode(best.ids), best.ids, best.score, best.log_probability, best.finished)
+        at_once = max(1, min(_AT_ONCE, _HYPOTHESES // settings.beam))
+        for start in range(0, len(order), at_once):
+            index = order[start : start + at_once]
+            for part, found in zip(index, self._search(ids, index, settings, begun, first), strict=True):
+                text = partial(self._text, parts[part], target, dictionary, direction)
+                answers[part] = [
+                    Translation(text(best.ids), best.ids, best.score, best.log_probability, best.finished)
                     for best in found
                 ]
-        return answers
+        return [
+            joined([answers[i] for i in own])
+            for own in np.split(np.arange(len(parts)), np.flatnonzero(np.diff(owner)) + 1)
+        ]
+
+    def _text(
+        self, line: str, target: Vocabulary, dictionary: Mapping[str, str], direction: Direction, ids: tuple[int, ...]
+    ) -> str:
+        if target.kind == "bpe" or not self.settings.replace_unknown or UNK not in ids or direction == "backward":
+            return target.decode(ids)
+        return replace_unknown(self, line, ids, dictionary)
 
     def _search(
         self, ids: Sentences, index: np.ndarray, settings: SearchSettings, prefix: Sentences | None, first: int
@@ -192,6 +207,19 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
             ["<s>", *other.pieces(other.encode([target])[0])],
         )
 
+    def alignment(self, source: str, target: str | None = None, *, reading: Reading | None = None) -> WordAlignment:
+        """Which word of `source` each word of `target` was made from; without a target, of the model's own translation.
+
+        reading   the layer and the row of A: `axw.models.aligning.Reading`; None: `usual_reading` of the settings
+        `UsageError` for a network without attention.
+        """
+        return align(self, [source], [self.translate([source])[0] if target is None else target], reading)[0]
+
+    def _cross(self, source: torch.Tensor, read: torch.Tensor, layer: str) -> np.ndarray:
+        """A of the layer (b n m), the mean over its heads, in forced decoding."""
+        network: Any = self.network
+        return np.asarray(network.attention(source, read)[layer].float().mean(1).numpy())
+
     # ------------------------------------------------------------------------------------------- what the base asks for
 
     def _sides(self, direction: Direction) -> tuple[Vocabulary, Vocabulary]:
@@ -209,10 +237,14 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
         return found["source"], found.get("target", found["source"])
 
     def _encode(self, lines: Sequence[str], vocabulary: Vocabulary, direction: Direction) -> Sentences:
-        ids = vocabulary.encode(lines)
+        return self._encoded(vocabulary.encode(lines), direction)
+
+    def _encoded(self, ids: Sentences, direction: Direction) -> Sentences:
+        """The ids of sources as the network reads them: with the tag of their direction where it knows both."""
         if not self.settings.both_directions:
             return ids
-        return tag(ids, vocabulary.extra[FORWARD if direction == "forward" else BACKWARD])
+        extra = self._vocabularies["source"].extra
+        return tag(ids, extra[FORWARD if direction == "forward" else BACKWARD])
 
     def _learn_vocabularies(self, data: TranslationData) -> dict[str, Vocabulary]:
         s = self.settings
@@ -281,29 +313,5 @@ class TranslatorEnsemble(Translator):
         parts = [translator._begin(source) for translator in self.translators]
         return Ensemble([decoder for decoder, _ in parts]), tuple(state for _, state in parts)
 
-
-def _data(
-    source: Iterable[str], target: Iterable[str], valid: tuple[Iterable[str], Iterable[str]] | None
-) -> TranslationData:
-    train = _pairs(source, target, "the training pairs")
-    if valid is not None:
-        return TranslationData(train, _pairs(*valid, "the validation pairs"))
-    step = max(_HELD_OUT, len(train.source) // _MOST_HELD_OUT)
-    held = Pairs(train.source[step - 1 :: step], train.target[step - 1 :: step])
-    rest = Pairs(*([line for i, line in enumerate(side) if (i + 1) % step] for side in train))
-    return TranslationData(rest, held)
-
-
-def _pairs(source: Iterable[str], target: Iterable[str], where: str) -> Pairs:
-    """The pairs without an empty side."""
-    one, other = list(source), list(target)
-    if len(one) != len(other):
-        raise DataError(
-            f"There are {len(one)} source lines and {len(other)} target lines; line i of one must belong to line i of the other.",
-            f"In {where}.",
-            "Give as many of each.",
-        )
-    kept = [(s, t) for s, t in zip(one, other, strict=True) if s.strip() and t.strip()]
-    if not kept:
-        raise DataError(f"No pair is left of {len(one)}: one side of each is empty.", f"In {where}.", "Give text.")
-    return Pairs([s for s, _ in kept], [t for _, t in kept])
+    def _cross(self, source: torch.Tensor, read: torch.Tensor, layer: str) -> np.ndarray:
+        return np.asarray(np.mean([translator._cross(source, read, layer) for translator in self.translators], axis=0))

@@ -227,6 +227,24 @@ class DecoderLayer(_Layer):
         source  memory of b sentences, which the w hypotheses of each ask as w rows
         said    memory of b*w hypotheses, t words each; None where nothing was said
         """
+        return self._step(X, said, bias, lambda R: self.cross.read(R, source))
+
+    def step_showing(
+        self, X: Tensor, source: Memory, said: Memory | None, bias: Tensor | None = None
+    ) -> tuple[Tensor, Memory, Tensor]:
+        """What `step` gives, and A over the source (b h w m)."""
+        seen: list[Tensor] = []
+
+        def read(R: Tensor) -> Tensor:
+            Y, A = self.cross(R, source)
+            seen.append(A)
+            return cast(Tensor, Y)
+
+        return (*self._step(X, said, bias, read), seen[0])
+
+    def _step(
+        self, X: Tensor, said: Memory | None, bias: Tensor | None, read_source: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Memory]:
         b, w, d = X.shape
         kept: list[Memory] = []
 
@@ -238,7 +256,7 @@ class DecoderLayer(_Layer):
             return self.own.read(rows, kept[0], None, bias, start=t).reshape(b, w, d)
 
         X = self.around_own(X, read_own)
-        X = self.around_cross(X, lambda R: self.cross.read(R, source))
+        X = self.around_cross(X, read_source)
         return self.change(X), kept[0]
 
     def show(

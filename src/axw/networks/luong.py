@@ -127,13 +127,28 @@ class LuongNetwork(nn.Module):
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """What may follow `tokens` (b w), each hypothesis's last id: log-probabilities (b w V) in float32, and the state."""
+        log_p, _, state = self._step(tokens, state)
+        return log_p, state
+
+    def step_with_attention(self, tokens: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """As `step`, with what each hypothesis reads of the source, A (b w m), between. `UsageError` without attention."""
+        log_p, A, state = self._step(tokens, state)
+        if A is None:
+            raise UsageError(
+                "The network has no attention, so it does not say what it reads; the coverage penalty needs it.",
+                "In the search settings, coverage, with luong.score=none.",
+                "Set coverage to 0, or train a network with another score.",
+            )
+        return log_p, A[:, 0].float(), state
+
+    def _step(self, tokens: Tensor, state: State) -> tuple[Tensor, Tensor | None, State]:
         b, w = tokens.shape
         hidden, cells = (tuple(S.expand(b, w, -1) for S in states) for states in (state.hidden, state.cells))
         state = state._replace(hidden=hidden, cells=cells, feed=state.feed.expand(b, w, -1))
         first = self._drop(F.embedding(tokens, self.embed_target))
         factors = None if self.cross is None else self.cross.factors(state.memory)
-        answer, _, state = self._advance(self._given(first), self._recurrent(), factors, state)
-        return torch.log_softmax(self.logits(answer).float(), -1), state
+        answer, A, state = self._advance(self._given(first), self._recurrent(), factors, state)
+        return torch.log_softmax(self.logits(answer).float(), -1), A, state
 
     def select(self, state: State, sentences: Tensor, parents: Tensor) -> State:
         """Keep `sentences` (b2,); hypothesis j of kept sentence i goes on from hypothesis parents[i, j] (b2 w2)."""

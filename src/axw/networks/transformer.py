@@ -6,6 +6,7 @@ Ids are (b n) with 0 for padding, which nobody reads. A row's place is added to 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
 import torch
@@ -17,6 +18,8 @@ from axw.errors import UsageError
 from axw.networks.blocks import DecoderLayer, EncoderLayer, TransformerSettings, norm_of
 
 PAD = 0
+LayerStep = Callable[[Tensor, Memory, Memory | None, Tensor | None], tuple[Tensor, Memory]]
+"""(rows, source, said, bias) -> the rows after the layer, and what was said with them in it."""
 
 
 class Embedding(nn.Module):
@@ -178,13 +181,29 @@ class Transformer(nn.Module):
 
     def step(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         """What may follow `tokens` (b w), each hypothesis's last id: log-probabilities (b w V) in float32, and the state."""
+        return self._step(tokens, state, [layer.step for layer in self.decoder_layers()])
+
+    def step_with_attention(self, tokens: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """As `step`, with A (b w m) between: what is read of the source in the last layer, the mean over its heads."""
+        *lower, top = self.decoder_layers()
+        seen: list[Tensor] = []
+
+        def last(X: Tensor, source: Memory, said: Memory | None, bias: Tensor | None) -> tuple[Tensor, Memory]:
+            X, after, A = top.step_showing(X, source, said, bias)
+            seen.append(A)
+            return X, after
+
+        log_p, state = self._step(tokens, state, [*(layer.step for layer in lower), last])
+        return log_p, seen[0].float().mean(1), state
+
+    def _step(self, tokens: Tensor, state: State, layers: Sequence[LayerStep]) -> tuple[Tensor, State]:
         b, w = tokens.shape
         t = state.said[0].keys.shape[3] if state.said else 0
         X = self.embed_target(tokens.reshape(b * w, 1), t).reshape(b, w, -1)
         bias, said = self.bias(1, t + 1, X, t), []
-        for number, (layer, source) in enumerate(zip(self.decoder_layers(), state.source, strict=True)):
+        for number, (step, source) in enumerate(zip(layers, state.source, strict=True)):
             before = _flat(state.said[number]) if state.said else None
-            X, after = layer.step(X, source, before, bias)
+            X, after = step(X, source, before, bias)
             said.append(Memory(after.keys.unflatten(0, (b, w)), after.values.unflatten(0, (b, w))))
         logits = self.logits(self.last(X))
         return torch.log_softmax(logits.float(), -1), State(state.source, tuple(said))

@@ -1,0 +1,30 @@
+"""Models that an earlier version saved still load, and say what they said. `benchmarks/make_golden.py` wrote them, once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from axw.models import load
+from axw.models.translator import Translator
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.mark.parametrize("name", ["transformer", "luong", "words"])
+def test_a_golden_model_says_what_it_said(name: str) -> None:
+    expected = json.loads((GOLDEN / name / "expected.json").read_text(encoding="utf-8"))
+    model = load(GOLDEN / name / "model")
+    assert isinstance(model, Translator)
+    found = [best[0] if best else None for best in model.hypotheses(expected["lines"], beam=expected["beam"])]
+    assert [best.text if best else "" for best in found] == [said["text"] for said in expected["said"]]
+    logs = [best.log_probability if best else 0.0 for best in found]
+    assert logs == pytest.approx([said["log_probability"] for said in expected["said"]], rel=1e-3, abs=1e-3)
+    assert [model.alignment(line).pharaoh() for line in expected["lines"]] == expected["links"]
+
+
+def test_they_are_small() -> None:
+    for folder in GOLDEN.iterdir():
+        assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 100_000
