@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from axw.errors import DataError, ResourceError, UsageError
-from axw.models import AttentionClassifier, AttentionRegressor, attending
+from axw.models import AttentionClassifier, AttentionRegressor, reach
 from axw.relations import Edges, Ref, SameValue
 from tests.models.made_up import HOUSEHOLD, answers, calls, features, table
 
@@ -210,17 +210,12 @@ def test_weights_of_another_shape():
 # -- size ----------------------------------------------------------------------------------------------------------------------
 
 
-def test_too_many_rows_to_read_all_of_them(monkeypatch):
-    monkeypatch.setattr(attending, "MOST_ROWS", 10)
-    text = said(ResourceError, lambda: AttentionClassifier("query-key", members=1).fit(X, Y))
-    assert "; at most 10 rows can be read.\nattention='query-key' without a relation\nGive a relation, " in text
-    AttentionClassifier("query-key", members=1, relations=[HOUSEHOLD]).fit(X, Y)
-    AttentionClassifier("query-key", members=1, normalize="none").fit(X, Y)
-
-
-def test_the_size_is_said():
-    with pytest.raises(ResourceError, match=r"A over all rows would be 200,000 x 200,000 \(298 GiB in float64\)"):
-        attending._check_size(200_000)
+def test_an_explanation_of_too_many_rows_says_what_it_would_fill():
+    with pytest.raises(ResourceError) as refused:
+        reach.check_pairs(200_000, 200_000)
+    assert str(refused.value) == (
+        "A over all rows, 200,000 x 200,000, would fill 596.0 GiB; at most 2 GiB are filled.\nA\nExplain fewer rows at once."
+    )
 
 
 # -- columns that say nothing --------------------------------------------------------------------------------------------------

@@ -85,6 +85,25 @@ def test_a_shuffled_edge_list_changes_no_bit(seed):
     assert one.given(people, people).csr().data.tobytes() == two.given(people, people).csr().data.tobytes()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=15, deadline=None)
+@with_each(n=sizes, m=sizes, seed=seeds)
+def test_a_part_of_the_memory_is_cut_out_of_the_whole(kind, n, m, seed):
+    asking, memory, rng = rows(n, seed), rows(m, seed + 1, start=3), np.random.default_rng(seed)
+    relation, dense = one_kind(kind, max(n, m), seed)
+    places, X = rng.permutation(m)[: rng.integers(0, m + 1)], rng.normal(size=(m, 3))
+    part = relation.given(asking, memory).reading(places)
+    A = dense(asking, memory)[:, places]
+    assert part.shape == (n, len(places))
+    np.testing.assert_allclose(part.csr().toarray(), A, rtol=1e-12)
+    np.testing.assert_allclose(part.sum(X[places]), A @ X[places], atol=1e-12)
+    np.testing.assert_array_equal(part.count(), (A > 0).sum(1))
+    again = relation.given(asking, take(memory, places))
+    np.testing.assert_array_equal(part.itself, again.itself)
+    if relation.pairwise:  # of rows that are near, others become near where some are taken away
+        np.testing.assert_allclose(again.csr().toarray(), part.csr().toarray())
+
+
 def test_the_factored_form_is_the_sparse_one():
     table = rows(13, 5)
     factored = SameValue("t").given(table, table)

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from axw.errors import ResourceError
 from axw.learning.solve import Logistic, Solution, logistic, minimise, ridge
 from axw.models.linear import Linear
 from axw.models.problem import TableRows, Target, inner_folds
-from axw.networks import Reachable, RowNetwork, RowSettings, RowsToRead, merge, near
+from axw.models.reach import Reach
+from axw.networks import RowNetwork, RowSettings, RowsToRead, merge
 from axw.relations import Relation
 
 FOLDS_OF_RELATED = 5
 FOLDS_OF_ALL = 3
 MOST_ITERATIONS = 80
-# Cells of A (asking rows x remembered rows) that one look at all rows may form: more asking rows are taken in chunks when they
-# predict, and left out of the objective when the model learns.
-CELLS = 4_000_000
-# The same while the model learns; and from SINGLE cells on it learns in single precision, which halves the time.
+# Cells of A (asking rows x rows that are read) that the objective may form: more asking rows are left out while the model learns.
+# From SINGLE cells on it learns in single precision, which halves the time.
 LEARNED_CELLS = 500_000
 SINGLE = 250_000
-MOST_ROWS = 100_000
+# Where a row reads those alone that score highest, who they are is asked again ROUNDS times while the model learns.
+ROUNDS = 4
+# Rows that a related row's answer is learned from, at most: what is read by more would not fit.
+MOST_ASKING = 100_000
+# Of a metric, settled on tables that no page of results reports: how far rows are apart at first, head by head; what the labels
+# of near rows add at first; and what weights pay, as a multiple of the penalty.
+SPREADS = (4.0, 12.0)
+LABELS_AT_FIRST = 0.3
+CHEAP, DEAR = 0.3, 3.0
 
 
 class Attending(NamedTuple):
@@ -37,12 +42,11 @@ class Attending(NamedTuple):
     iterations: int
 
 
-class AttendingStep:
+class AttendingStep(Reach):
     """Y = X W + sum over relations and heads of A Z V + FeedForward, with Z = [1, labels, X] of the rows that are read.
 
     members  random starts. Each gives one network a fold of the cross-fit; the mean of all is one network with as many times the
              heads, and that is what is kept.
-    most     rows that a row may read by one relation; of more, an evenly spaced sample.
     """
 
     def __init__(
@@ -55,62 +59,8 @@ class AttendingStep:
         penalty: float,
         most: int = 64,
     ) -> None:
-        self.settings = replace(settings, parts=max(1, len(relations)))
-        self.relations, self.labels = tuple(relations), labels
-        self.members, self.penalty, self.most = members, penalty, most
-
-    def question(
-        self, asking: TableRows, memory: TableRows, target: Target, dtype: torch.dtype = torch.float64
-    ) -> RowsToRead:
-        """X, M, Z and who may read whom. A row never reads itself: the answer it holds is the one that is asked."""
-        Z = [np.ones((len(memory.X), 1))]
-        if self.labels:
-            assert memory.Y is not None
-            Z.append(target.standard(memory.Y))
-        X, M = torch.as_tensor(asking.X, dtype=dtype), torch.as_tensor(memory.X, dtype=dtype)
-        M = M if self.settings.normalize == "none" else near(M)
-        values = torch.cat([torch.as_tensor(np.concatenate(Z, axis=1), dtype=dtype), M], 1)
-        if self.settings.normalize == "none" and not self.relations:
-            # Without a softmax, the mean over all rows, by their weights, keeps the size of A Z V the same at any number of rows.
-            values = values * torch.as_tensor(memory.weights() / memory.weights().sum(), dtype=dtype)[:, None]
-        if self.relations:
-            parts = tuple(self._related(relation, asking, memory, dtype) for relation in self.relations)
-        else:
-            parts = (self._all_rows(asking, memory, dtype),)
-        return RowsToRead(X, M, values, parts)
-
-    def _related(self, relation: Relation, asking: TableRows, memory: TableRows, dtype: torch.dtype) -> Reachable:
-        index, weight, mask = relation.given(asking.rows, memory.rows).neighbours(self.most)
-        bias = None if (weight[mask] == 1).all() else torch.as_tensor(np.log(np.where(mask, weight, 1.0)), dtype=dtype)
-        return Reachable(torch.as_tensor(index), torch.as_tensor(mask), bias)
-
-    def _all_rows(self, asking: TableRows, memory: TableRows, dtype: torch.dtype) -> Reachable:
-        """Every row but itself. A row of weight w is read as w rows: log w is added to its score, log (w - 1) by itself."""
-        if self.settings.normalize == "none":
-            return Reachable()
-        _check_size(len(memory.X))
-        weight = np.broadcast_to(memory.weights(), (len(asking.X), len(memory.X)))
-        asks, itself = _same(asking, memory)
-        if memory.weight is None and not len(asks):
-            return Reachable()
-        weight = weight.copy()
-        weight[asks, itself] -= 1.0
-        mask = torch.as_tensor(weight > 0)
-        bias = (
-            None if memory.weight is None else torch.as_tensor(np.log(np.where(weight > 0, weight, 1.0)), dtype=dtype)
-        )
-        return Reachable(None, mask, bias)
-
-    def outputs(self, network: RowNetwork, asking: TableRows, memory: TableRows, target: Target) -> np.ndarray:
-        """(n c), in chunks of asking rows where all rows are read."""
-        chunk = len(asking.X) if self.relations else max(1, CELLS // max(1, len(memory.X)))
-        dtype = next(network.parameters()).dtype
-        with torch.no_grad():
-            parts = [
-                network(self.question(asking.take(places), memory, target, dtype)).double().numpy()
-                for places in np.array_split(np.arange(len(asking.X)), max(1, -(-len(asking.X) // max(chunk, 1))))
-            ]
-        return np.concatenate(parts)
+        super().__init__(settings, relations, labels, most)
+        self.members, self.penalty = members, penalty
 
     def solve(self, rows: TableRows, target: Target, loss_weight: np.ndarray, linear: Linear, seed: int) -> Attending:
         """Cross-fit and average: each network learns from all folds but one, stops early by that one, and all are merged.
@@ -132,7 +82,7 @@ class AttendingStep:
                 times[rest] += 1
         held_out = np.where(times[:, None] > 0, held_out / np.maximum(times, 1)[:, None], start.b)
         count = round(float(np.mean(iterations or [MOST_ITERATIONS])))
-        if networks and self.settings.score == "query-key" and self.settings.normalize != "none":
+        if networks and self.settings.score in ("query-key", "metric") and self._softmax and not self.many(rows):
             return Attending(merge(networks), held_out, count)
         return Attending(self._refit(rows, target, loss_weight, start, count, seed), held_out, count)
 
@@ -153,7 +103,37 @@ class AttendingStep:
             network.bias.copy_(torch.as_tensor(start.b))
             if network.own is not None:
                 network.own.weight.copy_(torch.as_tensor(start.W.T))
+        if self.settings.score == "metric":
+            self._start_near(network, start, c)
         return network.to(self._dtype(len(rows.X)))
+
+    def _start_near(self, network: RowNetwork, start: Logistic, c: int) -> None:
+        """Along the linear answer, and a little of the labels of what is near."""
+        network.start_near(torch.as_tensor(start.W[:, 0], dtype=network.bias.dtype), SPREADS)
+        if self.labels:
+            with torch.no_grad():
+                for part in range(len(network.parts)):
+                    network.values(part)[:, 1 : 1 + c] = LABELS_AT_FIRST / self.settings.heads * torch.eye(c)
+
+    def _prices(self, network: RowNetwork, c: int) -> list[tuple[Tensor, float | Tensor]]:
+        """What each weight pays, as a multiple of the penalty. Biases are free; every other weight pays the same.
+
+        But under a metric: where to look and whose labels to believe is cheap, and columns of the rows that are read are dear,
+        since labels of near rows say most, and there are as many more weights as columns.
+        """
+        paying = {name: weight for name, weight in network.named_parameters() if "bias" not in name}
+        if self.settings.score != "metric":
+            return [(weight, 1.0) for weight in paying.values()]
+        few = 1 + (c if self.labels else 0)
+
+        def price(name: str, weight: Tensor) -> float | Tensor:
+            if name.endswith("metric.weight"):
+                return CHEAP
+            if ".value." not in name:
+                return 1.0
+            return torch.cat([weight.new_full((few,), CHEAP), weight.new_full((weight.shape[1] - few,), DEAR)])
+
+        return [(weight, price(name, weight)) for name, weight in paying.items()]
 
     def _early(
         self,
@@ -166,18 +146,10 @@ class AttendingStep:
     ) -> tuple[RowNetwork, int]:
         """A network learned from the first places, and the iterations after which the rows at the second were answered best."""
         part, rest = rows.take(places[0]), rows.take(places[1])
+        few = self._asking(rest, part, seed)
         network = self.network(part, target, start, seed)
-        dtype = network.bias.dtype
-        question = self.question(rest, part, target, dtype)
-        assert rest.Y is not None
-        answer = torch.as_tensor(target.learned(rest.Y), dtype=dtype)
-        weight = torch.as_tensor(loss_weight[places[1]], dtype=dtype)
-
-        def held_out() -> float:
-            with torch.no_grad():
-                return float(target.loss(network(question), answer, weight))
-
-        found = self._minimise(network, part, target, loss_weight[places[0]], held_out, seed)
+        watched = (rest.take(few), loss_weight[places[1]][few])
+        found = self._minimise(network, part, target, loss_weight[places[0]], watched, seed)
         return network, found.iterations
 
     def _minimise(
@@ -186,37 +158,76 @@ class AttendingStep:
         rows: TableRows,
         target: Target,
         loss_weight: np.ndarray,
-        held_out: Callable[[], float] | None,
+        watched: tuple[TableRows, np.ndarray] | None,
         seed: int,
         iterations: int = MOST_ITERATIONS,
     ) -> Solution:
-        asks, dtype = self._asking(rows, seed), network.bias.dtype
-        question = self.question(asks_rows := rows.take(asks), rows, target, dtype)
-        assert asks_rows.Y is not None
-        answer = torch.as_tensor(target.learned(asks_rows.Y), dtype=dtype)
-        weight = torch.as_tensor(loss_weight[asks], dtype=dtype)
-        # Biases are free; every other weight pays the same.
-        paying = [parameter for name, parameter in network.named_parameters() if "bias" not in name]
-        share = len(asks) / len(rows.X)
+        """Learn from rows; `watched` are held-out rows and their weights, by which it stops early."""
+        asks, dtype = self._asking(rows, rows, seed), network.bias.dtype
+        few = rows.take(asks)
+        paying = self._prices(network, len(target.prior))
+        share, tolerance = len(asks) / len(rows.X), 1e-7 if dtype == torch.float64 else 1e-5
+        total, found = 0, Solution(0, float("nan"), None)
+        rounds = min(ROUNDS, iterations) if self.many(rows) else 1
+        for _ in range(rounds):
+            loss = self._loss(network, few, rows, target, loss_weight[asks])
+            held_out = None if watched is None else self._loss(network, watched[0], rows, target, watched[1])
 
-        def objective() -> Tensor:
-            penalty = torch.stack([parameter.square().sum() for parameter in paying]).sum()
-            return (
-                target.loss(network(question), answer, weight) + 0.5 * share * self.penalty * penalty
-            ) / weight.sum()
+            def objective(loss: Callable[[], Tensor] = loss) -> Tensor:
+                penalty = torch.stack([(price * weight.square()).sum() for weight, price in paying]).sum()
+                return (loss() + 0.5 * share * self.penalty * penalty) / float(loss_weight[asks].sum())
 
-        tolerance = 1e-7 if dtype == torch.float64 else 1e-5
-        return minimise(objective, network.parameters(), iterations=iterations, tolerance=tolerance, held_out=held_out)
+            watch = None if held_out is None else _without_gradient(held_out)
+            found = minimise(
+                objective, network.parameters(), iterations=iterations // rounds, tolerance=tolerance, held_out=watch
+            )
+            total += found.iterations
+        return found._replace(iterations=total)
+
+    def _loss(
+        self, network: RowNetwork, asking: TableRows, memory: TableRows, target: Target, weight: np.ndarray
+    ) -> Callable[[], Tensor]:
+        """The summed loss of the asking rows, as a function of what the network's weights are when it is called."""
+        dtype = network.bias.dtype
+        assert asking.Y is not None
+        with torch.no_grad():
+            question = self.question(asking, memory, target, dtype, network)
+            question = _those_read(question) if self.many(memory) else question
+        answer, share = torch.as_tensor(target.learned(asking.Y), dtype=dtype), torch.as_tensor(weight, dtype=dtype)
+        return lambda: target.loss(network(question), answer, share)
 
     def _dtype(self, n: int) -> torch.dtype:
         few = bool(self.relations) or self.settings.normalize == "none" or n * n < SINGLE
         return torch.float64 if few else torch.float32
 
-    def _asking(self, rows: TableRows, seed: int) -> np.ndarray:
-        """The rows whose answers are learned from: all, or as many as fit CELLS where each reads all rows."""
-        n = len(rows.X)
-        fit = n if self.relations or self.settings.normalize == "none" else max(1, LEARNED_CELLS // n)
+    def _asking(self, rows: TableRows, memory: TableRows, seed: int) -> np.ndarray:
+        """The rows whose answers are learned from: all, or as many as fit LEARNED_CELLS where each reads many rows."""
+        n, m = len(rows.X), len(memory.X)
+        if self.relations:
+            fit = MOST_ASKING
+        elif self.settings.normalize == "none":
+            fit = n
+        else:
+            fit = max(1, LEARNED_CELLS // (self.most if self.many(memory) else m))
+        if rows is not memory and not self.many(memory):
+            fit = max(fit, n if not self.relations else MOST_ASKING)
         return np.arange(n) if fit >= n else np.sort(np.random.default_rng(seed).permutation(n)[:fit])
+
+
+def _without_gradient(loss: Callable[[], Tensor]) -> Callable[[], float]:
+    def value() -> float:
+        with torch.no_grad():
+            return float(loss())
+
+    return value
+
+
+def _those_read(question: RowsToRead) -> RowsToRead:
+    """The question with the rows that somebody reads as its memory: of a million rows most are read by nobody that asks."""
+    (reach,) = question.parts
+    assert reach.places is not None
+    read, places = torch.unique(reach.places, return_inverse=True)
+    return question._replace(M=question.M[read], Z=question.Z[read], parts=(reach._replace(places=places),))
 
 
 def _linear(rows: TableRows, target: Target, loss_weight: np.ndarray, penalty: float) -> Logistic:
@@ -229,21 +240,3 @@ def _linear(rows: TableRows, target: Target, loss_weight: np.ndarray, penalty: f
         return Logistic(found.W, np.clip(b, -10.0, 10.0))
     solved = ridge(rows.X, target.standard(rows.Y), (penalty,), loss_weight)
     return Logistic(solved.W, solved.b)
-
-
-def _same(asking: TableRows, memory: TableRows) -> tuple[np.ndarray, np.ndarray]:
-    """(places among the asking, places in the memory) of the rows that are the same row."""
-    place = {identity: j for j, identity in enumerate(memory.rows.ids)}
-    found = [(i, place[identity]) for i, identity in enumerate(asking.rows.ids) if identity in place]
-    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
-
-
-def _check_size(m: int) -> None:
-    if m > MOST_ROWS:
-        gigabytes = m * m * 8 / 2**30
-        raise ResourceError(
-            f"A over all rows would be {m:,} x {m:,} ({gigabytes:,.0f} GiB in float64); at most {MOST_ROWS:,} rows can be read.",
-            "attention='query-key' without a relation",
-            "Give a relation, so that a row reads few rows, or fit on a sample of the rows.",
-        )

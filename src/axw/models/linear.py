@@ -66,6 +66,17 @@ class LinearStep:
             blocks += self.read(relation.given(asking.rows, memory.rows), memory, target)
         return np.concatenate(blocks, axis=1) if len(blocks) > 1 else asking.X
 
+    def _fold(self, rows: TableRows, learned: np.ndarray, target: Target, among: Sequence[Given | None]) -> np.ndarray:
+        """The design of all rows, which read the learned ones alone. What a row reads depends on no other that asks."""
+        part = rows.take(learned)
+        if not self.relations:
+            return self.design(rows, part, target)
+        blocks = [rows.X]
+        for relation, whole in zip(self.relations, among, strict=True):
+            given = relation.given(rows.rows, part.rows) if whole is None else whole.reading(learned)
+            blocks += self.read(given, part, target)
+        return np.concatenate(blocks, axis=1)
+
     def read(self, given: Given, memory: TableRows, target: Target) -> list[np.ndarray]:
         """A X, log(1 + count), and A L, of one relation."""
         blocks = [given.mean(memory.X), np.log1p(given.count())[:, None]]
@@ -100,9 +111,12 @@ class LinearStep:
         """For each penalty the outputs (n c) of rows held out in turn: they read the learned rows, and were not learned from."""
         assert rows.Y is not None
         outputs = [np.tile(_prior_output(target), (len(rows.X), 1)) for _ in penalties]
+        # A over all rows is built once, and what a fold reads is cut out of it, where that is the same.
+        among = [relation.given(rows.rows, rows.rows) if relation.pairwise else None for relation in self.relations]
         for learned, held_out in inner_folds(rows, 5, seed):
-            part, rest = rows.take(learned), rows.take(held_out)
-            inside, outside = self.design(part, part, target), self.design(rest, part, target)
+            design = self._fold(rows, learned, target, among)
+            inside, outside = design[learned], design[held_out]
+            del design
             fitted: solve.Logistic | None = None
             for number, penalty in reversed(list(enumerate(penalties))):
                 fitted = solve.logistic(inside, rows.Y[learned], penalty, loss_weight[learned], fitted, 1e-5)

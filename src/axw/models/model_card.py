@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from axw.models.linear import Linear
+from axw.models.smoothing import Smoothed
 from axw.version import __version__
 
 EQUATIONS = {
@@ -16,6 +17,8 @@ EQUATIONS = {
     "dot": "Y = A X W + b with A = X X'",
     "bilinear": "Y = X W + A Z V + b with A = X U V' X', learned",
     "query-key": "Y = X W + A Z V + b with A = X K Q' X', learned",
+    "smoothing": "Y = sum over voices of A X W + b, each A made of powers of what is given, rows of some voices of length 1",
+    "metric": "Y = X W + A Z V + b with A = -|x L - x' L|^2 before the softmax, L learned",
 }
 CONTEXTS = {
     "full": "The rows that may be read are in this folder: their ids, relation keys, columns (as numbers) and answers.",
@@ -78,7 +81,7 @@ def _purpose(model: Any) -> str:
 
 def _equation(model: Any) -> str:
     text = EQUATIONS[model.attention]
-    if isinstance(model.fitted_, Linear):
+    if isinstance(model.fitted_, Linear | Smoothed):
         return text
     settings = model.fitted_.settings
     if settings.normalize == "none":
@@ -90,6 +93,9 @@ def _equation(model: Any) -> str:
 
 
 def _penalty(model: Any) -> str:
+    if isinstance(model.fitted_, Smoothed):
+        voices = "; ".join(f"{share:.0%} {words}" for words, share in model.fitted_.chosen)
+        return f"voices, by their share, which held-out rows chose with their penalties: {code(voices)}"
     penalty = model.fitted_.penalty if isinstance(model.fitted_, Linear) else model.step_.penalty
     return (
         f"penalty on the squared weights: {penalty:g} ({'by default or chosen' if model.penalty is None else 'given'})"

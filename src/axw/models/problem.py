@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -77,12 +78,10 @@ def inner_folds(rows: TableRows, folds: int, seed: int) -> list[tuple[np.ndarray
     all of one kind.
     """
     assert rows.Y is not None
-    content = np.ascontiguousarray(np.concatenate([rows.Y, rows.X], axis=1) + 0.0)
-    group = np.unique(content, axis=0, return_inverse=True)[1].reshape(-1)
+    group = _alike([*rows.Y.T, *rows.X.T])
     many, again = np.bincount(group)[group] > TOGETHER, pd.Series(group).groupby(group).cumcount().to_numpy()
-    single = np.stack([group, np.where(many, again, 0)], axis=1)
-    _, first, group = np.unique(single, axis=0, return_index=True, return_inverse=True)
-    group = group.reshape(-1)
+    again = np.where(many, again, 0)
+    _, first, group = np.unique(group * (int(again.max(initial=0)) + 1) + again, return_index=True, return_inverse=True)
     # Consecutive runs have like answers, shuffled within ties.
     shuffle = np.random.default_rng(seed).permutation(len(first))
     order = np.lexsort((shuffle, *rows.Y[first].T))
@@ -91,3 +90,27 @@ def inner_folds(rows: TableRows, folds: int, seed: int) -> list[tuple[np.ndarray
     fold = fold_of_group[group]
     places = np.arange(len(rows.X))
     return [(places[fold != k], places[fold == k]) for k in range(folds) if (fold == k).any() and (fold != k).any()]
+
+
+def _alike(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """The number of each row (n,) among the different ones, in their order by the columns: equal rows have one number.
+
+    Column after column, and only where rows are still tied: in a table of a million rows few are, after two columns of numbers.
+    """
+    n = len(columns[0])
+    start = np.zeros(n, np.int64)  # how many rows come before the group of this one
+    tied = np.arange(n)
+    for column in columns:
+        tied = tied[np.lexsort((column[tied], start[tied]))]
+        group, value = start[tied], column[tied]
+        new_group = np.append(True, group[1:] != group[:-1])[: len(tied)]
+        new = new_group | np.append(True, value[1:] != value[:-1])[: len(tied)]
+        at = np.arange(len(tied))
+        start[tied] = (
+            group + np.maximum.accumulate(np.where(new, at, 0)) - np.maximum.accumulate(np.where(new_group, at, 0))
+        )
+        alone = new & np.append(new[1:], True)[: len(tied)]
+        tied = tied[~alone]
+        if not len(tied):
+            break
+    return np.cumsum(np.bincount(start, minlength=n) > 0)[start] - 1

@@ -11,34 +11,30 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from axw.errors import AxwError, ModelError, UsageError
 from axw.models.attending import AttendingStep
-from axw.models.linear import Linear, LinearStep
 from axw.models.model_card import model_card
-from axw.models.problem import TableRows, Target
+from axw.models.problem import TableRows
 from axw.models.saved_config import (
-    FORMAT,
     KIND,
-    Fields,
     classes_from_config,
     classes_to_config,
-    not_written_by_axw,
     parameters_to_config,
     reader_from_config,
     reader_to_config,
     unchanged,
     unfitted,
-    unfitted_network,
-    unfitted_step,
 )
+from axw.models.saved_fields import FORMAT, Fields, not_written_by_axw
 from axw.models.saved_keys import Hashing, canonical, table_from_bytes, table_to_bytes
+from axw.models.saved_smoothing import smoothed_to_config
+from axw.models.saved_weights import load_weights, tensors_of
+from axw.models.smoothing import Smoothed
 from axw.models.tables import AttentionClassifier, AttentionRegressor
 from axw.relations import Edges, Near, Ref, Relation, Rows, SameValue, as_relations, relation_from_config
 from axw.storage import (
@@ -46,7 +42,6 @@ from axw.storage import (
     json_from_bytes,
     json_to_bytes,
     read_folder,
-    tensors_from_bytes,
     tensors_to_bytes,
     write_folder,
 )
@@ -87,7 +82,7 @@ def save(model: Model, path: str | os.PathLike[str], *, context: str = "full", o
     unchanged(model)
     _check_context(model, context)
     memory, relations, hashing = _kept(model, context)
-    files: dict[str, bytes] = {"model.safetensors": tensors_to_bytes(_tensors(model, memory))}
+    files: dict[str, bytes] = {"model.safetensors": tensors_to_bytes(tensors_of(model, memory))}
     keys = {"id": memory.rows.ids, **{f"key {name}": memory.rows.columns[name] for name in memory.rows.columns.columns}}
     files["memory.parquet"], forms = table_to_bytes(keys)
     saved_relations = [_save_relation(relation, number, files) for number, relation in enumerate(relations)]
@@ -143,18 +138,6 @@ def _kept(model: Model, context: str) -> tuple[TableRows, list[Relation], Hashin
     return memory, relations, hashing
 
 
-def _tensors(model: Model, memory: TableRows) -> dict[str, torch.Tensor]:
-    arrays = {"memory.X": memory.X, "memory.Y": memory.Y, "memory.weight": memory.weight}
-    arrays |= {"target.prior": model.target_.prior, "target.scale": model.target_.scale}
-    if isinstance(model.fitted_, Linear):
-        arrays |= {"linear.W": model.fitted_.W, "linear.b": model.fitted_.b}
-        network = {}
-    else:
-        network = {f"network.{name}": weight for name, weight in model.fitted_.state_dict().items()}
-    tensors = {name: torch.tensor(array, dtype=torch.float64) for name, array in arrays.items() if array is not None}
-    return tensors | network
-
-
 def _save_relation(relation: Relation, number: int, files: dict[str, bytes]) -> dict[str, Any]:
     if type(relation) not in (SameValue, Ref, Edges, Near):
         raise UsageError(
@@ -175,14 +158,21 @@ def _save_relation(relation: Relation, number: int, files: dict[str, bytes]) -> 
 
 def _found(model: Model) -> dict[str, Any]:
     step, fitted = model.step_, model.fitted_
-    return {
+    smoothing = {"smoothing": smoothed_to_config(fitted)} if isinstance(fitted, Smoothed) else {}
+    return smoothing | {
         "temperature": float(model.temperature_),
         "calibration_error": float(model.calibration_error_) if isinstance(model, AttentionClassifier) else None,
         "iterations": int(model.n_iter_),
-        "penalty": float(step.penalty if isinstance(step, AttendingStep) else fitted.penalty),
+        "penalty": _penalty(model),
         "network": vars(fitted.settings) if isinstance(step, AttendingStep) else None,
         "one_target": model._one_target if isinstance(model, AttentionRegressor) else None,
     }
+
+
+def _penalty(model: Model) -> float:
+    if isinstance(model.fitted_, Smoothed):
+        return float(model.penalty or 0.0)  # each voice has its own
+    return float(model.step_.penalty if isinstance(model.step_, AttendingStep) else model.fitted_.penalty)
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -229,7 +219,7 @@ def _model(folder: Folder, config: Any) -> Model:
     model = unfitted(fields, relations)
     model._reader = reader_from_config(model, fields.part("reader"), context)
     _load_target(model, fields)
-    _load_weights(model, folder, fields)
+    load_weights(model, folder, fields)
     return model
 
 
@@ -257,7 +247,8 @@ def _load_target(model: Model, fields: Fields) -> None:
     target.one_of("kind", ("classes",) if classifier else ("numbers",))
     model.targets_ = tuple(target.texts("names"))
     outputs, found = len(model.targets_), fields.part("fitted")
-    found.only("temperature calibration_error iterations penalty network one_target".split())
+    more = ["smoothing"] * (model.attention == "smoothing")
+    found.only([*"temperature calibration_error iterations penalty network one_target".split(), *more])
     model.temperature_, model.n_iter_ = found.number("temperature", above=0.0), found.get("iterations", int)
     if isinstance(model, AttentionClassifier):
         model.classes_ = classes_from_config(fields.part("classes"))
@@ -268,50 +259,3 @@ def _load_target(model: Model, fields: Fields) -> None:
         expected = 1 if model._one_target else max(1, outputs)
     if outputs != expected:
         raise ModelError(f"{outputs} targets are named; {expected} are expected of these classes or numbers.")
-
-
-def _load_weights(model: Model, folder: Folder, fields: Fields) -> None:
-    """The shapes follow from the config alone; weights of another shape are refused before anything is allocated."""
-    d, c = len(model._reader.columns.names), len(model.targets_)
-    found, saved = fields.part("fitted"), fields.part("memory").only(["rows", "weighted", "forms"])
-    m, weighted = saved.get("rows", int), saved.get("weighted", bool)
-    shapes: dict[str, tuple[int, ...]] = {
-        "memory.X": (m, d),
-        "memory.Y": (m, c),
-        "target.prior": (c,),
-        "target.scale": (c,),
-    }
-    shapes |= {"memory.weight": (m,)} if weighted else {}
-    model.step_ = step = unfitted_step(model, found.number("penalty", least=0.0))
-    network = unfitted_network(model, d, c, found.get("network", dict, type(None)))
-    if isinstance(step, LinearStep):
-        shapes |= {"linear.W": (len(step.columns()), c), "linear.b": (c,)}
-    if network is not None:
-        shapes |= {f"network.{name}": tuple(weight.shape) for name, weight in network.state_dict().items()}
-    expected = {name: (torch.float64, shape) for name, shape in shapes.items()}
-    tensors = tensors_from_bytes(folder.read("model.safetensors"), expected)
-    # A copy lies where PyTorch wants it, on which the last bit of a product may depend.
-    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-    if network is None:
-        W, b = tensors["linear.W"].numpy(), tensors["linear.b"].numpy()
-        model.fitted_ = Linear(W, b, found.number("penalty", least=0.0), np.zeros((0, c)))
-    else:
-        weights = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        network.load_state_dict(weights, assign=True)
-        model.fitted_ = network
-    arrays = {name: tensor.numpy() for name, tensor in tensors.items() if not name.startswith("network.")}
-    if not (arrays["target.scale"] > 0).all() or (weighted and not (arrays["memory.weight"] >= 0).all()):
-        raise ModelError("A scale or a weight is negative; allowed: scales above 0, weights of at least 0.")
-    model.target_ = Target(fields.part("target").get("kind", str), arrays["target.prior"], arrays["target.scale"])
-    model.memory_ = _load_memory(model, folder, m, saved.texts("forms"), arrays)
-
-
-def _load_memory(model: Model, folder: Folder, m: int, forms: list[str], arrays: Mapping[str, np.ndarray]) -> TableRows:
-    keys = model._reader.keys
-    names = ["id", *(f"key {name}" for name in keys)]
-    if len(forms) != len(names):
-        raise ModelError(f"The memory has {len(forms)} columns of ids and keys; {len(names)} are expected.")
-    table = table_from_bytes(folder.read("memory.parquet"), dict(zip(names, forms, strict=True)), m, "memory.parquet")
-    columns = {name: table[f"key {name}"] for name in keys}
-    rows = Rows(table["id"].to_numpy(dtype=object), pd.DataFrame(columns, index=range(m)))
-    return TableRows(rows, arrays["memory.X"], arrays["memory.Y"], arrays.get("memory.weight"))

@@ -2,105 +2,34 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from axw.data import Columns
-from axw.errors import ModelError, UsageError, did_you_mean
+from axw.errors import ModelError, UsageError
 from axw.models.attending import AttendingStep
 from axw.models.linear import LinearStep
 from axw.models.reading import Reader
+from axw.models.saved_fields import Fields as Fields
+from axw.models.saved_fields import not_written_by_axw as not_written_by_axw
+from axw.models.saved_fields import short
 from axw.models.saved_keys import Hashing, typed, untyped
 from axw.models.settings import check_settings, row_settings
+from axw.models.smoothing import SmoothingStep
 from axw.models.tables import AttentionClassifier, AttentionRegressor
 from axw.networks import RowNetwork, RowSettings
 from axw.relations import Relation, as_relations
-from axw.version import __version__
 
-FORMAT = 1
 KIND = "table model"
 LINEAR = ("none", "given", "dot")
 CLASSES = {"AttentionClassifier": AttentionClassifier, "AttentionRegressor": AttentionRegressor}
 _DTYPE = re.compile(r"\|O|\|b1|\|[iu]1|[<>][iu][248]|[<>]f[248]|[<>]U\d{1,5}")
 _KIND_OF = {"b": {"boolean"}, "i": {"integer"}, "u": {"integer"}, "f": {"number"}, "U": {"text"}}
-
-
-class _Advice(NamedTuple):
-    todo: str
-
-
-not_written_by_axw = _Advice("Copy the folder again from where it came from, or fit the model again.")
-
-
-class Fields:
-    """A JSON object of which nothing is believed: each value is asked for by name and type."""
-
-    def __init__(self, value: Any, where: str) -> None:
-        if not isinstance(value, dict):
-            raise ModelError(f"{where} is {_short(value)}; allowed: an object.")
-        self._value, self._where = value, where
-
-    def only(self, names: Sequence[str]) -> Fields:
-        missing, unknown = [n for n in names if n not in self._value], sorted(set(self._value) - set(names))
-        # A later format may well have other keys: that it is later is the better answer.
-        if self._where == "config.json" and isinstance(self._value.get("format"), int):
-            _check_format(self._value)
-        if missing or unknown:
-            parts = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"unknown: {', '.join(unknown)[:80]}"] * bool(
-                unknown
-            )
-            raise ModelError(f"The keys of {self._where} are not those of a saved model; {'; '.join(parts)}.")
-        return self
-
-    def get(self, name: str, *types: type) -> Any:
-        value = self._value.get(name)
-        if name not in self._value or type(value) not in types:
-            allowed = " or ".join(kind.__name__ for kind in types)
-            raise ModelError(f"{name!r} of {self._where} is {_short(value)}; allowed: {allowed}.")
-        return value
-
-    def number(self, name: str, *, above: float = -math.inf, least: float = -math.inf) -> float:
-        value = float(self.get(name, float, int))
-        if not (math.isfinite(value) and value > above and value >= least):
-            raise ModelError(
-                f"{name!r} of {self._where} is {value}; allowed: {'above' if above == 0 else 'at least'} 0."
-            )
-        return value
-
-    def part(self, name: str) -> Fields:
-        return Fields(self.get(name, dict), name)
-
-    def one_of(self, name: str, allowed: Sequence[str]) -> str:
-        value = self.get(name, str)
-        if value not in allowed:
-            raise ModelError(f"{name!r} of {self._where} is {_short(value)}. {did_you_mean(value, allowed)}")
-        return str(value)
-
-    def texts(self, name: str) -> list[str]:
-        value = self.get(name, list)
-        if not all(isinstance(item, str) for item in value):
-            raise ModelError(f"{name!r} of {self._where} is {_short(value)}; allowed: a list of texts.")
-        return list(value)
-
-
-def _check_format(config: Mapping[str, Any]) -> None:
-    if config["format"] > FORMAT:
-        maker = str(config.get("axw", "a later version"))[:40]
-        raise ModelError(
-            f"A model of format {config['format']}, made by axw >= {maker}; this is axw {__version__}, which reads up to"
-            f" {FORMAT}.",
-            todo=f"Install axw >= {maker}.",
-        )
-
-
-def _short(value: Any) -> str:
-    return repr(value)[:60]
 
 
 # --------------------------------------------------------------------------------------------------------- parameters
@@ -136,9 +65,7 @@ def unfitted(fields: Fields, relations: list[Relation]) -> Any:
     if isinstance(parameters.get("class_weight"), list):
         parameters["class_weight"] = {untyped(key): float(weight) for key, weight in parameters["class_weight"]}
     elif parameters.get("class_weight") not in (None, "balanced"):
-        raise ModelError(
-            f"'class_weight' is {_short(parameters['class_weight'])}; allowed: null, 'balanced' or a list."
-        )
+        raise ModelError(f"'class_weight' is {short(parameters['class_weight'])}; allowed: null, 'balanced' or a list.")
     model = kind(**parameters, relations=relations or ())
     check_settings(model)
     return model
@@ -147,9 +74,11 @@ def unfitted(fields: Fields, relations: list[Relation]) -> Any:
 # --------------------------------------------------------------------------------------------------------------- steps
 
 
-def unfitted_step(model: Any, penalty: float) -> LinearStep | AttendingStep:
+def unfitted_step(model: Any, penalty: float) -> LinearStep | AttendingStep | SmoothingStep:
     """The step that `fit` takes with these parameters."""
     relations = as_relations(model.relations)
+    if model.attention == "smoothing":
+        return SmoothingStep(relations, model.penalty)
     if model.attention in LINEAR:
         return LinearStep(model.attention, relations, model.labels, model._reader.columns.names, model.targets_)
     return AttendingStep(row_settings(model), relations, model.labels, members=model.members, penalty=penalty)
@@ -158,9 +87,10 @@ def unfitted_step(model: Any, penalty: float) -> LinearStep | AttendingStep:
 def unfitted_network(model: Any, d: int, c: int, saved: Mapping[str, Any] | None) -> RowNetwork | None:
     """The network that these parameters lead to, without memory for its weights; None for a rung that is solved."""
     step = model.step_
-    settings = None if isinstance(step, LinearStep) or saved is None else _merged(step, saved.get("heads"))
-    if (settings is None) != isinstance(step, LinearStep) or saved != (None if settings is None else vars(settings)):
-        raise ModelError(f"The network is {_short(saved)}, which is not what the parameters make of it.")
+    learned = isinstance(step, AttendingStep)
+    settings = _merged(step, saved.get("heads")) if learned and saved is not None else None
+    if (settings is None) == learned or saved != (None if settings is None else vars(settings)):
+        raise ModelError(f"The network is {short(saved)}, which is not what the parameters make of it.")
     if settings is None:
         return None
     with torch.device("meta"):
@@ -179,6 +109,8 @@ def unchanged(model: Any) -> None:
     same = was.labels == now.labels and was.relations == now.relations
     if isinstance(was, LinearStep) and isinstance(now, LinearStep):
         same = same and was.attention == now.attention and _keys(as_relations(model.relations)) == model._reader.keys
+    elif isinstance(was, SmoothingStep) and isinstance(now, SmoothingStep):
+        same = same and was.penalties == now.penalties
     elif isinstance(was, AttendingStep) and isinstance(now, AttendingStep):
         same = same and model.fitted_.settings == _merged(now, model.fitted_.settings.heads)
     else:
@@ -222,7 +154,7 @@ def reader_from_config(model: Any, saved: Fields, context: str) -> Reader:
     keys = tuple(saved.texts("keys"))
     if keys != _keys(as_relations(model.relations)):
         raise ModelError(
-            f"The key columns are {_short(keys)}; the relations read {_short(_keys(as_relations(model.relations)))}."
+            f"The key columns are {short(keys)}; the relations read {short(_keys(as_relations(model.relations)))}."
         )
     hashing = _hashing(saved, keys)
     if (hashing is not None) != (context == "hashed"):
@@ -266,9 +198,9 @@ def classes_from_config(saved: Fields) -> np.ndarray:
             f"{len(values)} classes of the kinds {sorted(kinds)} and the type {dtype[:20]!r} are not possible."
         )
     if any(not low < high for low, high in zip(values, values[1:], strict=False)):
-        raise ModelError(f"The classes {_short(values)} are not different and in rising order.")
+        raise ModelError(f"The classes {short(values)} are not different and in rising order.")
     classes = np.empty(len(values), dtype=np.dtype(dtype))
     classes[:] = values
     if classes.tolist() != values:
-        raise ModelError(f"The classes {_short(values)} do not fit the type {dtype!r}.")
+        raise ModelError(f"The classes {short(values)} do not fit the type {dtype!r}.")
     return classes

@@ -10,7 +10,7 @@ from axw.errors import UsageError, did_you_mean
 from axw.networks import RowSettings
 from axw.relations import as_relations
 
-ATTENTION = ("none", "given", "dot", "bilinear", "query-key", "smoothing")
+ATTENTION = ("none", "given", "dot", "bilinear", "query-key", "metric", "smoothing")
 
 
 def check_settings(model: Any) -> None:
@@ -26,6 +26,12 @@ def check_settings(model: Any) -> None:
     if model.penalty is not None and not (isinstance(model.penalty, int | float) and model.penalty >= 0):
         raise UsageError(f"penalty is {model.penalty!r}; allowed: a number of at least 0, or None.", "penalty")
     _check_relations(model)
+    if model.attention == "metric" and model.normalize == "none":
+        raise UsageError(
+            "attention='metric' is a distance, which needs a softmax; got normalize='none'.",
+            "normalize",
+            "Use normalize='softmax' or 'softmax-or-nothing', or attention='query-key'.",
+        )
     if model.attention == "smoothing" and not hasattr(model, "validation"):
         raise UsageError(
             "attention='smoothing' answers classes; this model answers numbers.",
@@ -40,23 +46,13 @@ def check_settings(model: Any) -> None:
         )
 
 
-def refuse_for_smoothing(model: Any, verb: str) -> None:
-    """`explain` and `save` write a model as one A for each relation, which a mean of many is not yet."""
-    if model.attention == "smoothing":
-        raise UsageError(
-            f"{verb} is not there for attention='smoothing'; allowed: the other kinds of attention.",
-            verb,
-            "Read what was chosen in fitted_.chosen, or fit attention='given'.",
-        )
-
-
 def row_settings(model: Any) -> RowSettings:
     """The network of the trained rungs."""
     return RowSettings(
         score=model.attention,
         normalize=model.normalize,
         rank=model.rank,
-        heads=model.heads if model.attention == "query-key" else 1,
+        heads=model.heads if model.attention in ("query-key", "metric") else 1,
         feedforward=model.feedforward,
         width=model.width,
     )

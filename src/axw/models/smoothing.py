@@ -19,10 +19,10 @@ from sklearn.model_selection import StratifiedKFold
 from axw.errors import DataWarning
 from axw.learning.few_labels import class_shares, log_losses, log_ratio, ridges, temperatures, vote
 from axw.models.problem import TableRows
-from axw.models.smoothing_ground import described, directions, ground_of
+from axw.models.smoothing_ground import Ground, described, directions, ground_of
 from axw.models.smoothing_views import Form, View, candidates, form
 from axw.relations import Relation
-from axw.relations.keys import itself
+from axw.relations.keys import itself, objects
 
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -68,6 +68,8 @@ class Lesson(NamedTuple):
 class SmoothingStep:
     """Describe, solve, vote; and the outputs of rows that ask."""
 
+    labels = False  # of other rows: what is read along a relation is columns
+
     def __init__(self, relations: Sequence[Relation], penalty: float | None) -> None:
         self.relations = tuple(relations)
         self.penalties = PENALTIES if penalty is None else (penalty,)
@@ -112,19 +114,21 @@ class SmoothingStep:
 
     def outputs(self, fitted: Smoothed, asking: TableRows, memory: TableRows) -> np.ndarray:
         """(n c) for rows that ask; a row that is in the memory gets what it has there."""
-        places = itself(asking.rows.ids, memory.rows.ids)
-        if len(places) and (places >= 0).all() and _unchanged(asking, memory.take(places)):
-            return self._outputs(fitted, memory, memory)[places]
-        return self._outputs(fitted, asking, memory)
-
-    def _outputs(self, fitted: Smoothed, asking: TableRows, memory: TableRows) -> np.ndarray:
-        total = np.tile(fitted.b, (len(asking.X), 1))
+        ground, places = self.ground(fitted, asking, memory)
+        total = np.tile(fitted.b, (len(ground.X), 1))
         centres = {voice.view: voice.centre for voice in fitted.voices}
         W = {voice.view: voice.W for voice in fitted.voices}
-        ground = ground_of(self.relations, fitted.forms, fitted.names, asking, memory)
         for view, Z in described([voice.view for voice in fitted.voices], ground, centres):
             total += Z @ W[view]
-        return total
+        return np.asarray(total[places])
+
+    def ground(self, fitted: Smoothed, asking: TableRows, memory: TableRows) -> tuple[Ground, np.ndarray]:
+        """Who asks whom, and the places (n,) of the asking rows on it: on that of the memory itself where all are remembered."""
+        places = itself(asking.rows.ids, memory.rows.ids)
+        known = len(places) and (places >= 0).all() and _unchanged(asking, memory.take(places))
+        asks = memory if known else asking
+        ground = ground_of(self.relations, fitted.forms, fitted.names, asks, memory)
+        return ground, places if known else np.arange(len(asking.X))
 
     # -- choosing ----------------------------------------------------------------------------------------------------------
 
@@ -160,8 +164,6 @@ class SmoothingStep:
         told = [(view.words(names), float(by_view[found.index(view)])) for view in picked]
         return tuple(sorted(told, key=lambda line: -line[1]))
 
-    # -- describing --------------------------------------------------------------------------------------------------------
-
 
 def _move(everyone: np.ndarray, held_out: np.ndarray, lesson: Lesson, told: np.ndarray) -> np.ndarray:
     """What b moves by (c,) to how common the classes are among all known rows, as far as that helps the held-out ones."""
@@ -177,7 +179,9 @@ def _move(everyone: np.ndarray, held_out: np.ndarray, lesson: Lesson, told: np.n
 
 def _unchanged(asking: TableRows, remembered: TableRows) -> bool:
     """The rows that ask are what is remembered of them, in columns and keys."""
-    keys = asking.rows.columns.reset_index(drop=True).equals(remembered.rows.columns.reset_index(drop=True))
+    now, then = asking.rows.columns, remembered.rows.columns
+    # As objects: a key column of a table that was read from a file may be of another type, and holds the same keys.
+    keys = all(objects(now[name]).equals(objects(then[name])) for name in then.columns)
     return keys and np.array_equal(asking.X, remembered.X)
 
 

@@ -46,6 +46,12 @@ class Ground(NamedTuple):
         F = self.forms[common].of(self.M)
         return Columns(F if self.same else self.forms[common].of(self.X), F)
 
+    def wide(self, common: float) -> Columns:
+        """The columns before they are projected to few: what is told to a reader."""
+        form = self.forms[common]._replace(V=None)
+        F = form.of(self.M)
+        return Columns(F if self.same else form.of(self.X), F)
+
     def nearest(self, F: Columns) -> tuple[Given, Given]:
         """The nearest rows by F: among the memory, and of the asking rows."""
         mean = F.memory.mean(0)
@@ -55,8 +61,8 @@ class Ground(NamedTuple):
 
     def joined(self, view: View, near: tuple[Given, Given] | None) -> tuple[Given, Given]:
         """(A among the memory, A of the asking rows): the relation, and the nearest rows beside it."""
-        within = [(_all(self.among, view.relation), 1.0)] if self.among else []
-        given = [(_all(self.across, view.relation), 1.0)] if self.across else []
+        within = [(given_by(self.among, view.relation), 1.0)] if self.among else []
+        given = [(given_by(self.across, view.relation), 1.0)] if self.across else []
         if view.alike and near is not None:
             within.append((near[0], view.alike))
             given.append((near[1], view.alike))
@@ -109,7 +115,7 @@ def directions(relations: Sequence[Relation], rows: TableRows) -> dict[int, np.n
     """Who may be read (m r) in the directions in which the relation varies most: right singular vectors of A, by relation."""
     among = [relation.given(rows.rows, rows.rows) for relation in relations]
     reads = list(range(len(among))) + ([-1] if len(among) > 1 else [])
-    return {read: _singular(_all(among, read).csr()) for read in reads}
+    return {read: _singular(given_by(among, read).csr()) for read in reads}
 
 
 def _apart(views: list[View], F: Columns, ground: Ground) -> dict[View, np.ndarray]:
@@ -117,7 +123,7 @@ def _apart(views: list[View], F: Columns, ground: Ground) -> dict[View, np.ndarr
     if not ground.across:
         return {view: F.asking for view in views}
     relation = views[0].relation
-    within, given = _all(ground.among, relation), _all(ground.across, relation)
+    within, given = given_by(ground.among, relation), given_by(ground.across, relation)
     reads = propagate(given, F.memory, hops=2, within=within)
     done = {}
     for view in views:
@@ -128,7 +134,8 @@ def _apart(views: list[View], F: Columns, ground: Ground) -> dict[View, np.ndarr
     return done
 
 
-def _all(givens: Sequence[Given], relation: int) -> Given:
+def given_by(givens: Sequence[Given], relation: int) -> Given:
+    """The relation of that number, or all of them joined (-1)."""
     return givens[relation] if relation >= 0 else Joined([(given, 1.0) for given in givens])
 
 

@@ -130,13 +130,12 @@ def smooth(kinds: Sequence[str], states: Iterator[np.ndarray]) -> dict[str, np.n
     total: dict[str, np.ndarray] = {}
     for hop, state in enumerate(states):
         for kind in kinds:
-            share = _share(kind, hop)
-            if share:
-                total[kind] = total[kind] + share * state if kind in total else share * state
+            if weight := share(kind, hop):
+                total[kind] = total[kind] + weight * state if kind in total else weight * state
     return total
 
 
-def _share(kind: str, hop: int) -> float:
+def share(kind: str, hop: int) -> float:
     """How much hop h weighs in p(S)."""
     if kind == "two hops":
         return float(hop == 2)

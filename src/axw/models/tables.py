@@ -14,15 +14,16 @@ from sklearn.utils.validation import check_is_fitted
 from axw.errors import DataError
 from axw.learning import solve
 from axw.measures import calibration_error, classification_metrics, regression_metrics
-from axw.models import answers, terms
+from axw.models import answers
 from axw.models.attending import AttendingStep
 from axw.models.explanation import Explanation, Term, explain
 from axw.models.known_labels import held_rows, known_labels
 from axw.models.linear import Linear, LinearStep
 from axw.models.problem import TableRows, Target
 from axw.models.reading import Reader, names_of
-from axw.models.settings import check_settings, refuse_for_smoothing, row_settings
+from axw.models.settings import check_settings, row_settings
 from axw.models.smoothing import SmoothingStep
+from axw.models.written_out import model_terms
 from axw.relations import Relation, as_relations
 
 
@@ -137,17 +138,8 @@ class _AttentionModel(BaseEstimator):
         For a classifier the outputs are the calibrated log-odds (two classes) or class scores; for a regressor, the prediction.
         """
         check_is_fitted(self)
-        refuse_for_smoothing(self, "explain")
         asking = self._asking(X)
-        names = tuple(self._reader.columns.names)
-        if isinstance(self.step_, LinearStep):
-            found = terms.linear_terms(self.step_, self.fitted_, asking, self.memory_, self.target_)
-            exact = terms.EXACT
-        else:
-            found = terms.attending_terms(
-                cast(AttendingStep, self.step_), self.fitted_, asking, self.memory_, self.target_, names, self.targets_
-            )
-            exact = terms.GIVEN_A if self.feedforward is None else terms.ABOVE
+        found, exact = model_terms(self, asking)
         found, outputs = self._in_units(found, self._answer(asking))
         return explain(found, names_of(asking), self.memory_.rows.ids, self.targets_, exact, outputs)
 
@@ -178,7 +170,6 @@ class _AttentionModel(BaseEstimator):
         from axw.models.saved import save
 
         check_is_fitted(self)
-        refuse_for_smoothing(self, "save")
         save(self, path, context=context, overwrite=overwrite)
 
 
@@ -186,9 +177,10 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
     """P(y) = softmax(A X W / T): a classifier whose rows may read each other.
 
     attention    "none": X W;  "given": A X W, A from `relations`;  "dot": A = X X';  "bilinear": A = X U V' X';
-                 "query-key": A = X K Q' X';  "smoothing": a mean of A X W, each A of powers of what is given (see below)
-    normalize    for "bilinear" and "query-key": "softmax-or-nothing" (a row may look away from all it could read), "softmax",
-                 or "none"
+                 "query-key": A = X K Q' X';  "metric": A of -|X_i L - X_j L|², so that near rows are read;
+                 "smoothing": a mean of A X W, each A of powers of what is given (see below)
+    normalize    for "bilinear", "query-key" and "metric": "softmax-or-nothing" (a row may look away from all it could read),
+                 "softmax", or "none" (not for "metric")
     relations    who may read whom, keyed by row id or by columns; without any, attention reads all remembered rows
     labels       rows read the labels of the rows that they read; never their own
     rank, heads  key width of a head, and number of heads

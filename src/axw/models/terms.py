@@ -9,7 +9,8 @@ from axw.models.attending import AttendingStep
 from axw.models.explanation import OWN, Term
 from axw.models.linear import Linear, LinearStep, gram_scale
 from axw.models.problem import TableRows, Target
-from axw.networks import Reachable, RowNetwork
+from axw.models.reach import check_pairs
+from axw.networks import RowNetwork
 from axw.relations import Given
 
 EXACT = "exact: the contributions add up to the output"
@@ -22,6 +23,7 @@ def linear_terms(step: LinearStep, fitted: Linear, asking: TableRows, memory: Ta
     n, names = len(asking.X), step.names
     base = _own(np.ones((n, 1)), fitted.b[None, :], ("(base)",))
     if step.attention == "dot":
+        check_pairs(n, len(memory.X))
         A, Z, W = _dot(asking.X, memory), memory.X, fitted.W
         return [base, Term("all rows", A, np.tile(np.arange(len(memory.X)), (n, 1)), Z, W, names)]
     d = len(names)
@@ -62,11 +64,13 @@ def attending_terms(
     targets: tuple[str, ...],
 ) -> list[Term]:
     """X W + b, and A Z V of every part and head; what the feed-forward layer makes of both is one term without columns."""
-    question = step.question(asking, memory, target)
+    if not step.relations and not step.many(memory):
+        check_pairs(len(asking.X), len(memory.X))
+    question = step.question(asking, memory, target, network=network)
     if not step.relations and question.parts[0].mask is None:
         # Asking with a mask that allows everything keeps A, which the faster order of the products never forms.
         everyone = torch.ones(len(asking.X), len(memory.X), dtype=torch.bool)
-        question = question._replace(parts=(Reachable(None, everyone, question.parts[0].bias),))
+        question = question._replace(parts=(question.parts[0]._replace(mask=everyone),))
     with torch.no_grad():
         reads = network.read(question)
         above = (

@@ -14,7 +14,7 @@ from axw.errors import DataError, UsageError, did_you_mean
 from axw.relations.base import KeyCounts, Relation, Rows, Saved, column_names
 from axw.relations.given import SparseGiven, from_pairs
 from axw.relations.graphs import FOCAL, NEIGHBOR, WEIGHT, edge_table
-from axw.relations.keys import Coded, coded, examples, itself, kinds, objects, places, same_kinds, together
+from axw.relations.keys import Coded, coded, examples, kinds, objects, places, same_kinds, together
 
 SMALLEST, LARGEST = 1e-100, 1e100
 

@@ -52,7 +52,7 @@ class Given(ABC):
     @abstractmethod
     def sum(self, X: np.ndarray) -> np.ndarray:
         """A X (n d) for X (m d), in single precision where X is. Raises `DataError` for another number of
-        rows, and for NaN or infinity."""
+        rows, and for NaN or infinity in a row that is read."""
 
     @abstractmethod
     def degree(self) -> np.ndarray:

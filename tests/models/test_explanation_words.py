@@ -1,0 +1,112 @@
+"""Attention over words, and what is lost when a word or a row is left out: two ways to one answer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from axw.errors import UsageError
+from axw.learning import with_settings
+from axw.models.attention_by_word import of_line, of_pair
+from axw.models.leave_one_out import rows_left_out, source_words_left_out, words_left_out
+from axw.models.translator import Translator
+from axw.models.words import MaskedLanguageModel
+from axw.models.words_settings import WordsSettings
+from tests.models.made_up import HOUSEHOLD, answers, features, model, outputs, table
+from tests.models.test_translator import SOURCE, TARGET, TINY, VALID
+
+CHANGES = [
+    "network.d_model=16",
+    "network.layers=2",
+    "network.heads=2",
+    "network.d_ff=32",
+    "vocabulary=290",
+    "longest=40",
+]
+CHANGES += ["train.minutes=none", "train.steps=6", "train.threads=1", "train.evaluate_every=3"]
+
+
+@pytest.fixture(scope="module")
+def translator() -> Translator:
+    return Translator(TINY).fit(SOURCE, TARGET, VALID)
+
+
+@pytest.fixture(scope="module")
+def words() -> MaskedLanguageModel:
+    return MaskedLanguageModel(with_settings(WordsSettings(), CHANGES)).fit(SOURCE * 3, VALID[0])
+
+
+def test_each_row_of_a_words_attention_adds_up_to_what_its_pieces_did(translator: Translator) -> None:
+    source, target = "ein großer Hund sitzt", "TZTIS DNUH"
+    by_word, by_piece = of_pair(translator, source, target), of_pair(translator, source, target, "pieces")
+    for one, other in zip(by_word, by_piece, strict=True):
+        assert one.name == other.name and one.A.shape == (len(other.A), len(one.rows), len(one.columns))
+        np.testing.assert_allclose(one.A.sum(2), 1, atol=1e-5)
+        np.testing.assert_array_equal(other.A, translator.attention(source, target)[other.name])
+    cross = next(layer for layer in by_word if layer.name == "cross 1")
+    assert cross.columns == [*source.split(), "</s>"] and cross.rows == ["<s>", *target.split()]
+
+
+def test_the_words_of_a_line_with_a_mask(words: MaskedLanguageModel) -> None:
+    layer = of_line(words, "ein [MASK] sitzt")[0]
+    assert layer.rows == layer.columns == ["<s>", "ein", "[MASK]", "sitzt", "</s>"]
+    np.testing.assert_allclose(layer.A.sum(2), 1, atol=1e-5)
+
+
+def test_leaving_a_source_word_out_is_the_difference_of_two_scores(translator: Translator) -> None:
+    source, target = "ein rot hund sitzt", "TZTIS DNUH TOR"
+    lost = source_words_left_out(translator, source, target)
+    assert lost.shape == (3, 4)
+    whole, *less = translator.score(
+        [source, "rot hund sitzt", "ein hund sitzt", "ein rot sitzt", "ein rot hund"], [target] * 5
+    )
+    # A score counts the end of the sentence as well, so what is left of the difference is that of the end.
+    ends = (whole - np.array(less)) - lost.sum(0)
+    assert np.abs(ends).max() < 1.0 and np.isfinite(lost).all()
+    one = source_words_left_out(translator, "ein", "NIE")
+    assert one.shape == (1, 1)
+    with pytest.raises(UsageError, match="A side is empty; allowed: one word or more on each"):
+        source_words_left_out(translator, " ", "A")
+
+
+def test_leaving_a_word_out_of_a_line_is_asking_without_it(words: MaskedLanguageModel) -> None:
+    line = "ein mann [MASK] rot"
+    found = words_left_out(words, line)
+    best = words.fill(line, top=1).masks[0].guesses[0]
+    without = {guess.word: guess.probability for guess in words.fill("ein [MASK] rot", top=1000).masks[0].guesses}
+    assert found.words == line.split() and np.isnan(found.drop[2])
+    np.testing.assert_allclose(found.drop[1], np.log(best.probability / without[best.word]), rtol=1e-6)
+    with pytest.raises(UsageError, match=r"There is no \[MASK\] number 2; allowed: 1 to 1"):
+        words_left_out(words, line, 2)
+
+
+@pytest.mark.parametrize("kind", ["given", "query-key"])
+def test_leaving_a_row_out_is_a_memory_without_it(kind: str) -> None:
+    frame = table()
+    X, y = features(frame), answers(frame, "binary")
+    fitted = model(kind, relations=[HOUSEHOLD], labels=True).fit(X, y)
+    row = X.iloc[[5]]
+    lines = fitted.explain(row).contributions
+    read = list(dict.fromkeys(lines.loc[lines["read"] != "", "read"]))
+    assert 0 < len(read) < 5
+    before = fitted.memory_
+    drops = rows_left_out(fitted, row, [*read, "r60"])
+    assert fitted.memory_ is before and drops.shape == (len(read) + 1, 1)
+    assert np.abs(drops[:-1]).max() > 0 and drops[-1, 0] == pytest.approx(0, abs=1e-9)  # r60 lives elsewhere
+    # Nobody left to read: what remains is the answer of a row that lives alone.
+    places = [i for i, each in enumerate(before.rows.ids.tolist()) if each not in read]
+    fitted.memory_ = before.take(np.array(places))
+    alone = outputs(fitted, row)
+    fitted.memory_ = before
+    assert np.isfinite(alone).all()
+    with pytest.raises(UsageError, match="There is no row 'nobody' in the memory"):
+        rows_left_out(fitted, row, ["nobody"])
+    with pytest.raises(UsageError, match="X has 2 rows; allowed: 1"):
+        rows_left_out(fitted, X.head(2), read)
+
+
+def test_an_explanation_in_a_notebook_is_its_text_and_safe() -> None:
+    frame = table()
+    X = features(frame).rename(columns={"age": "<b>\u202eage"})
+    told = model("given", relations=[HOUSEHOLD]).fit(X, answers(frame, "binary")).explain(X.head(1))
+    assert "<b>" not in told._repr_html_() and "&lt;b&gt;\u27e8U+202E\u27e9age" in told._repr_html_()
