@@ -14,10 +14,11 @@ import torch
 
 from axw.errors import ModelError, UsageError
 from axw.models import AttentionClassifier, load
+from axw.models.saved_smoothing import view_of
 from axw.models.smoothing import Smoothed, Voice
-from axw.models.smoothing_ground import described
-from axw.models.smoothing_views import KINDS, View, candidates
-from axw.relations import Edges, SameValue
+from axw.models.smoothing_ground import described, directions, ground_of
+from axw.models.smoothing_views import View, candidates, form
+from axw.relations import SameValue
 from axw.storage import read_folder, tensors_from_bytes, tensors_to_bytes, write_folder
 from tests.models.test_smoothing import fitted, graph, partly
 
@@ -31,9 +32,6 @@ def with_every_view(model: AttentionClassifier, seed: int = 0) -> AttentionClass
     step, memory = model.step_, model.memory_
     views = candidates(memory.X, len(step.relations), True)
     chosen: Smoothed = model.fitted_
-    from axw.models.smoothing_ground import directions, ground_of
-    from axw.models.smoothing_views import form
-
     forms = {common: form(memory.X, common, 0) for common in sorted({view.common for view in views})}
     names = directions(step.relations, memory)
     ground, centres = ground_of(step.relations, forms, names, memory, memory), {}
@@ -95,18 +93,6 @@ def test_the_hops_are_named_by_relation(models: Any) -> None:
     assert "links and nearest rows, hops 3 to 16" in found and "own row" in found
     by_name = told[told["feature"] == "(being that row)"]
     assert set(by_name["relation"]) == {"links", "same room", "all relations"} and set(by_name["read"]) <= set(X.index)
-
-
-def test_a_hop_that_is_not_read_adds_nothing() -> None:
-    """A row without a link is its own columns alone, whatever the relation adds to others."""
-    X, links, y, train, valid, _ = graph(n=71, seed=4)
-    frame = links.frame()
-    frame = frame[(frame["a"] != "p5") & (frame["b"] != "p5")]
-    model = fitted((X, Edges(frame, "a", "b", name="links"), y, train, valid, None))
-    told = model.explain(X.loc[["p5"]]).contributions
-    assert not told[told["relation"].str.contains("links, hop")]["contribution"].abs().gt(1e-12).any() or any(
-        "pagerank" in words or "s2gc" in words or "two hops" in words for words, _ in model.fitted_.chosen
-    )
 
 
 # ----------------------------------------------------------------------------------------------------------- written down
@@ -206,13 +192,10 @@ def test_tensors_that_lie(saved: dict[str, bytes], tmp_path: Path) -> None:
 
 
 def test_every_view_that_fitting_tries_can_come_back() -> None:
-    from axw.models.saved_smoothing import _view
-
     words = (np.random.default_rng(0).random((50, 30)) < 0.1).astype(float)
     for relations in (0, 1, 2):
         for nearest in (False, True):
             for view in candidates(words, relations, nearest):
-                if relations or view.kind in KINDS:
-                    assert _view([view.kind, view.relation, float(view.alike), float(view.common)], relations) == view
+                assert view_of([view.kind, view.relation, float(view.alike), float(view.common)], relations) == view
     with pytest.raises(ModelError, match="is none that 0 relations lead to"):
-        _view(list(View("apart 1", 0, 0.0, -1.0)), 0)
+        view_of(list(View("apart 1", 0, 0.0, -1.0)), 0)

@@ -10,6 +10,7 @@ that added, and not why the row looked there.
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -90,6 +91,10 @@ class Explanation:
     def __repr__(self) -> str:
         return self.to_text()
 
+    def _repr_html_(self) -> str:
+        """The text, safe in a notebook. This room draws nothing: `axw.show.display(explanation)` is the picture."""
+        return f"<pre>{html.escape(''.join(map(_seen, self.to_text())))}</pre>"
+
     def _row_text(self, place: int, most: int) -> str:
         lines = []
         for number, output in enumerate(self.names):
@@ -151,6 +156,11 @@ def _lines(term: Term, ids: Sequence[Any], memory_ids: np.ndarray, names: Sequen
             )
         )
     return frames
+
+
+def _seen(letter: str) -> str:
+    """A letter that is not printed, such as one that turns the direction of the text, as its number."""
+    return letter if letter.isprintable() or letter == "\n" else f"\u27e8U+{ord(letter):04X}\u27e9"
 
 
 def _plain(value: Any) -> Any:

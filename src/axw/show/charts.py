@@ -115,7 +115,7 @@ def calibration_chart(bins: Sequence[Bin], *, title: str) -> Svg:
     if total < 100:
         svg.text(210, 180, f"Too few rows for a calibration curve: {total} of 100.", "soft", "middle", most=80)
         return svg
-    left, right, top, bottom, floor = 52.0, 400.0, 20.0, 300.0, 352.0
+    left, right, top, bottom, floor = 52.0, 400.0, 34.0, 300.0, 352.0
 
     def x_of(value: float) -> float:
         return left + value * (right - left)

@@ -6,11 +6,19 @@ themes.
 
 from __future__ import annotations
 
-COLOURS = """
-:root{color-scheme:light dark;--ground:#fff;--panel:#f4f6f9;--ink:#1b1f24;--soft:#525b66;--rule:#cdd5de;
---blue:#1f5fa8;--orange:#a85400;--mark:#ffe9a8;--low:#00224e;--high:#b39a1e}
-@media(prefers-color-scheme:dark){:root{--ground:#14171c;--panel:#1e232b;--ink:#e6e9ee;--soft:#a5afbc;--rule:#3d4652;
---blue:#7db7ff;--orange:#ffb066;--mark:#4d4010;--low:#8ea3c9;--high:#f0d94a}}
+import re
+
+LIGHT = (
+    "--ground:#fff;--panel:#f4f6f9;--ink:#1b1f24;--soft:#525b66;--rule:#cdd5de;"
+    "--blue:#1f5fa8;--orange:#a85400;--mark:#ffe9a8;--low:#00224e;--high:#b39a1e"
+)
+DARK = (
+    "--ground:#14171c;--panel:#1e232b;--ink:#e6e9ee;--soft:#a5afbc;--rule:#3d4652;"
+    "--blue:#7db7ff;--orange:#ffb066;--mark:#4d4010;--low:#8ea3c9;--high:#f0d94a"
+)
+COLOURS = f"""
+:root{{color-scheme:light dark;{LIGHT}}}
+@media(prefers-color-scheme:dark){{:root{{{DARK}}}}}
 """
 
 CHART = """
@@ -33,6 +41,28 @@ svg rect.more{fill:var(--blue)}
 svg rect.less{fill:var(--orange)}
 svg rect.count{fill:var(--rule)}
 svg rect.band{fill:var(--mark);opacity:.55}
+svg rect.ground{fill:var(--ground)}
+svg rect.centre{fill:var(--soft)}
+svg rect.clear{fill:transparent}
+svg rect.frame{fill:none;stroke:var(--rule)}
+svg rect.pick{fill:none;stroke:var(--orange);stroke-width:2}
+svg .weight{fill:var(--blue)}
+svg path.link{fill:none;stroke:var(--blue);stroke-width:2.5}
+svg path.gain{fill:none;stroke:var(--blue)}
+svg path.loss{fill:none;stroke:var(--orange)}
+svg path.second{fill:none;stroke:var(--orange);stroke-width:2;stroke-dasharray:6 3}
+svg path.first{fill:none;stroke:var(--blue);stroke-width:2}
+svg line.best{stroke:var(--orange);stroke-dasharray:3 3}
+svg line.lost{stroke:var(--orange);stroke-width:2;stroke-dasharray:2 3}
+svg line.made{stroke:var(--orange);stroke-width:2;stroke-dasharray:7 3}
+svg path.spoke{stroke:none;opacity:.75}
+svg path.more{fill:var(--blue)}
+svg .less{fill:var(--orange)}
+svg circle.dot{fill:var(--orange)}
+svg circle.node{fill:var(--panel);stroke:var(--soft)}
+svg text.warn{fill:var(--orange)}
+svg text.pick{font-weight:600}
+svg text.tiny{fill:var(--soft);font-size:11px}
 """
 
 PAGE = """
@@ -71,3 +101,28 @@ footer{margin-top:3rem;border-top:1px solid var(--rule);padding-top:.6rem}
 @media(min-width:56rem){td.words:nth-child(2){min-width:12rem}}
 @media print{details>*{display:block}.scroll{overflow:visible}}
 """
+
+
+def scoped(style: str, scope: str) -> str:
+    """The rules for what stands inside `scope` alone, so that a picture in a notebook leaves the notebook as it is.
+
+    Where a notebook says which theme it shows (JupyterLab, VS Code), that counts, and not what the system prefers.
+    """
+
+    def inside(found: re.Match[str]) -> str:
+        selectors = found.group(1).strip()
+        if selectors.startswith("@"):
+            return f"{selectors}{{"
+        names = [name.strip() for name in selectors.split(",")]
+        return ",".join(scope if name in (":root", "body") else f"{scope} {name}" for name in names) + "{"
+
+    told = "".join(
+        f"{where} {scope}{{color-scheme:{scheme};{colours}}}"
+        for scheme, colours, places in (
+            ("light", LIGHT, ('[data-jp-theme-light="true"]', "body.vscode-light")),
+            ("dark", DARK, ('[data-jp-theme-light="false"]', "body.vscode-dark")),
+        )
+        for where in places
+    )
+    rules = re.sub(r"([^{}]+)\{", inside, style)
+    return f"{rules}{scope}{{padding:.6rem .9rem}}{told}"

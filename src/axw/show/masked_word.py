@@ -1,0 +1,218 @@
+"""A hidden word: the sentence, what the guess rests on, and the candidates. Also from plain arrays of any program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+
+from axw.errors import DataError
+from axw.show.agreement import agreement_note, rank_correlation
+from axw.show.charts import bar_chart
+from axw.show.escaping import visible
+from axw.show.faces import CAUTION, Display, Drawing, column, fit, texts
+from axw.show.page import table
+from axw.show.svg import Svg, room
+
+if TYPE_CHECKING:
+    from axw.models.words import MaskedLanguageModel
+
+WIDTH, MOST_GUESSES = 860.0, 20
+_MOST, _LINE = 40, 46.0
+
+
+class MaskedWordDisplay(Display):
+    """One [MASK]: the candidates, and for each other word its attention and what the best guess loses without it, in nats."""
+
+    schema = "axw.masked_word/1"
+
+    @classmethod
+    def from_estimator(cls, model: MaskedLanguageModel, line: str, *, number: int = 1, top: int = 5) -> Self:
+        """What a model guesses for [MASK] number `number` of the line; the mean of its attention over layers and heads.
+
+        Raises what `model.fill` raises.
+        """
+        from axw.models.leave_one_out import TOKEN, words_left_out
+
+        filled = model.fill(line, top=min(top, MOST_GUESSES))
+        left_out = words_left_out(model, line, number)
+        places = [place for place, word in enumerate(left_out.words) if TOKEN in word]
+        guesses = [(guess.word, guess.probability) for guess in filled.masks[number - 1].guesses]
+        attention = _attention(model, line, places[number - 1], len(left_out.words))
+        if attention is None:
+            attention = np.zeros(len(left_out.words))
+            for word in filled.masks[number - 1].attended:
+                attention[word.place] = word.weight
+        found = cls.from_predictions(
+            left_out.words, places[number - 1], guesses, attention=attention, left_out=left_out.drop
+        )
+        return cls({**found.to_json(), "notes": list(filled.notes)})
+
+    @classmethod
+    def from_predictions(
+        cls,
+        words: Sequence[str],
+        mask: int,
+        guesses: Sequence[tuple[str, float]] | Mapping[str, float],
+        *,
+        attention: Any,
+        left_out: Any = None,
+    ) -> Self:
+        """From plain values: the words, the place of the hidden one from 0, (word, probability) of each candidate, a weight
+        for each word, and what the guess loses without it (NaN for the mask). `DataError` for lists that do not fit."""
+        said = texts(words, "words")
+        if not 0 <= mask < len(said):
+            raise DataError(f"mask is {mask}; allowed: 0 to {len(said) - 1}, a place among the words.", "In mask.")
+        pairs = list(guesses.items()) if isinstance(guesses, Mapping) else [(str(a), float(b)) for a, b in guesses]
+        weights = _each(attention, said, "attention")
+        lost = None if left_out is None else _each(left_out, said, "left_out")
+        others = np.arange(len(said)) != mask
+        if lost is not None:
+            lost[mask] = math.nan
+        correlation = None if lost is None else rank_correlation(weights[others], lost[others])
+        ranked = sorted(pairs, key=lambda pair: -pair[1])[:MOST_GUESSES]
+        return cls(
+            {
+                "schema": cls.schema,
+                "words": said,
+                "mask": mask,
+                "guesses": [{"word": word, "probability": chance} for word, chance in ranked],
+                "attention": weights,
+                "left_out": lost,
+                "agreement": correlation,
+                "notes": [],
+            }
+        )
+
+    # ------------------------------------------------------------------------------------------------------------ faces
+
+    def title(self) -> str:
+        guesses = self._value["guesses"]
+        if not guesses:
+            return "There is no guess for the hidden word."
+        best = guesses[0]
+        said = f"\u201c{best['word']}\u201d, {best['probability']:.1%}"
+        most, verb = self._ranked(), "leans most on" if self._value["left_out"] else "attends most to"
+        return f"{said}; it {verb} \u201c{most[0][0]}\u201d" if most else said
+
+    def notes(self) -> list[str]:
+        measured = self._value["left_out"] is not None
+        return [agreement_note(self._value["agreement"], "word") if measured else CAUTION, *self._value["notes"]]
+
+    def drawings(self) -> list[Drawing]:
+        bars = [(guess["word"], guess["probability"]) for guess in self._value["guesses"]]
+        twin = table(["word", "attention", "lost without it, nats"], self._rows(), words=("word",))
+        chances = table(["candidate", "probability"], [(w, f"{p:.4f}") for w, p in bars], words=("candidate",))
+        return [
+            Drawing(_sentence(self._value, self.title()), twin),
+            Drawing(bar_chart(bars, title="The likeliest words", unit="probability"), chances),
+        ]
+
+    def lines(self, width: int) -> Iterable[str]:
+        for guess in self._value["guesses"]:
+            bar = "#" * round(24 * guess["probability"])
+            yield f"{column(guess['word'], 28, right=True)}  {guess['probability']:6.1%} {bar}"
+        yield ""
+        yield f"{column('word', 28, right=True)}  attention  lost without it, nats"
+        for word, weight, lost in self._rows():
+            yield f"{column(word, 28, right=True)}  {weight:>9}  {lost:>8}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a word: word, place, attention, left_out, mask."""
+        words, lost = self._value["words"], self._value["left_out"]
+        return pd.DataFrame(
+            {
+                "word": words,
+                "place": range(len(words)),
+                "attention": self._value["attention"],
+                "left_out": [math.nan] * len(words) if lost is None else [math.nan if x is None else x for x in lost],
+                "mask": [place == self._value["mask"] for place in range(len(words))],
+            }
+        )
+
+    def draw(self, ax: Any) -> None:
+        guesses = self._value["guesses"][::-1]
+        ax.barh(range(len(guesses)), [guess["probability"] for guess in guesses])
+        names = [visible(guess["word"], 30).replace("$", r"\$") for guess in guesses]
+        ax.set_yticks(range(len(guesses)), names)
+        ax.set_xlabel("probability")
+
+    def _ranked(self) -> list[tuple[str, float]]:
+        """Words by what the guess loses without them, or where that was not measured by attention; only those above 0."""
+        value = self._value
+        by = value["left_out"] or value["attention"]
+        known = [(word, by[i]) for i, word in enumerate(value["words"]) if i != value["mask"] and (by[i] or 0) > 0]
+        return sorted(known, key=lambda item: -item[1])
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        value = self._value
+        lost = value["left_out"] or [None] * len(value["words"])
+        said = ["" if x is None else f"{x:+.3f}".replace("-", "\u2212") for x in lost]
+        weights = ["" if x is None else f"{x:.3f}" for x in value["attention"]]
+        return list(zip(value["words"], weights, said, strict=True))
+
+
+def _sentence(value: Mapping[str, Any], title: str) -> Svg:
+    """The sentence in lines; behind each word what the guess loses without it, under it a bar of its attention."""
+    words, mask = value["words"], value["mask"]
+    lost = [x or 0.0 for x in value["left_out"] or []]
+    weights = [x or 0.0 for x in value["attention"]]
+    most, heavy = max(map(abs, lost), default=0.0) or 1.0, max(weights, default=0.0) or 1.0
+    svg = Svg(WIDTH, 60, title=title)
+    svg.description = "Behind a word: what the guess loses without it. Under it: how much attention it got."
+    x, y = 10.0, 30.0
+    for place, whole in enumerate(words):
+        word = fit(whole, _MOST)
+        wide = max(room(word), 14.0)
+        if x > 10 and x + wide > WIDTH - 10:
+            x, y = 10.0, y + _LINE
+        if place == mask:
+            svg.rect(x - 3, y - 17, wide + 6, 24, "pick")
+        elif lost and lost[place]:
+            strength = 0.6 * abs(lost[place]) / most
+            kind = "weight" if lost[place] > 0 else "less"
+            svg.cells([(x - 3, y - 17)], wide + 6, 24, kind, strength)
+            svg.rect(x - 3, y - 17, wide + 6, 24, "clear", f"{word}: {lost[place]:+.3f} nats")
+        if place != mask and weights[place]:
+            svg.rect(x, y + 10, wide * weights[place] / heavy, 5, "bar", f"{word}: attention {weights[place]:.3f}")
+        svg.text(x + wide / 2, y, word, "pick" if place == mask else "word", "middle", most=_MOST)
+        x += wide + 12
+    y += _LINE
+    svg.cells([(10, y - 11)], 22, 14, "weight", 0.45)
+    svg.text(38, y, "the guess loses by leaving it out", "tiny")
+    svg.cells([(250, y - 11)], 22, 14, "less", 0.45)
+    svg.text(278, y, "the guess gains", "tiny")
+    svg.rect(390, y - 6, 22, 5, "bar")
+    svg.text(418, y, "attention", "tiny")
+    svg.height = y + 14
+    return svg
+
+
+def _attention(model: MaskedLanguageModel, line: str, place: int, words: int) -> np.ndarray | None:
+    """(words,) what the mask reads of each word, the mean over layers and heads; None where the network is not of this kind."""
+    from axw.models.attention_by_word import of_line
+    from axw.networks.masked_words import MaskedWords
+
+    if not isinstance(model.network, MaskedWords):
+        return None
+    layers = of_line(model, line)
+    if not layers or len(layers[0].columns) != words + 2:  # a mask that hangs on other letters is a word of its own
+        return None
+    return np.mean([layer.A.mean(0)[place + 1, 1:-1] for layer in layers], axis=0)
+
+
+def _each(values: Any, words: Sequence[str], where: str) -> np.ndarray:
+    try:
+        found = np.asarray([math.nan if x is None else x for x in values], dtype=float)
+    except (TypeError, ValueError):
+        found = np.zeros((0, 0))
+    if found.shape != (len(words),):
+        raise DataError(
+            f"{where} has shape {found.shape}; allowed: ({len(words)},), one number for each word.",
+            f"In {where}.",
+            "Give as many numbers as words.",
+        )
+    return found

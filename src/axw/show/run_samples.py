@@ -1,0 +1,192 @@
+"""What a report shows of held-out lines: typical, best and worst ones, slices, baselines, and one picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from axw.measures.translation import bleu_chrf
+from axw.show.alignment import AlignmentDisplay
+from axw.show.ladder import CalibrationDisplay
+from axw.show.masked_word import MaskedWordDisplay
+
+if TYPE_CHECKING:
+    from axw.models.translator import Translator
+    from axw.models.words import MaskedLanguageModel
+
+EACH = 3  # examples of a kind
+PARTS = 4  # slices
+SMALL = 20  # rows of a slice below which its number is marked
+DRAWN = 1000
+TOKEN = "[MASK]"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The parts of a report that come from held-out lines; see `run_report`."""
+
+    measures: dict[str, float] = field(default_factory=dict)
+    baselines: list[dict[str, Any]] = field(default_factory=list)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+    slices: list[dict[str, Any]] = field(default_factory=list)
+    picture: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
+
+
+def of_translator(model: Translator, pairs: Sequence[tuple[str, str]]) -> Samples:
+    """Each pair translated and compared with its reference by chrF; the typical one aligned."""
+    if not pairs:
+        return Samples()
+    source, reference = [a for a, _ in pairs], [b for _, b in pairs]
+    said = model.translate(source)
+    chrf = np.array([_chrf([one], [two]) for one, two in zip(said, reference, strict=True)])
+    lengths = np.array([len(line.split()) for line in source], dtype=float)
+    ranked = np.argsort(chrf, kind="stable")
+    examples = [
+        {
+            "kind": kind,
+            "source": source[i],
+            "reference": reference[i],
+            "answer": said[i],
+            "measure": "chrF",
+            "value": chrf[i],
+        }
+        for kind, i in _chosen(ranked)
+    ]
+    copied, found = _chrf(source, reference), _chrf(said, reference)
+    typical = int(ranked[len(ranked) // 2])
+    target = said[typical] if said[typical].strip() else reference[typical]
+    return Samples(
+        measures={"chrF2 of the lines below": found},
+        baselines=[
+            {"name": "copying the source", "measure": "chrF2", "value": copied, "model": found, "better": "higher"}
+        ],
+        examples=examples,
+        slices=_slices("words in the source", lengths, chrf, "chrF, mean"),
+        picture=_aligned(model, source[typical], target),
+    )
+
+
+def of_words(model: MaskedLanguageModel, lines: Sequence[str]) -> Samples:
+    """One word hidden in each line, in its middle; how likely the model holds it, and whether its first guess is right."""
+    if not lines:
+        return Samples()
+    filler = model.filler()
+    asked, truths, chances, first, right = [], [], [], [], []
+    for line in lines:
+        words = line.split()
+        place = len(words) // 2
+        truth, hidden = words[place], " ".join([*words[:place], TOKEN, *words[place + 1 :]])
+        guesses = filler.fill(hidden, top=1000).masks[0].guesses
+        asked.append(hidden)
+        truths.append(truth)
+        chances.append(next((guess.probability for guess in guesses if guess.word == truth), 0.0))
+        first.append(guesses[0])
+        right.append(guesses[0].word == truth)
+    P, hits = np.array(chances), np.array(right, dtype=float)
+    ranked = np.argsort(P, kind="stable")
+    examples = [
+        {
+            "kind": kind,
+            "source": asked[i],
+            "reference": truths[i],
+            "answer": first[i].word,
+            "measure": "probability of the word",
+            "value": P[i],
+        }
+        for kind, i in _chosen(ranked)
+    ]
+    said = np.array([guess.probability for guess in first])
+    common = _commonest(model, truths)
+    seen = _times_seen(model, truths)
+    return Samples(
+        measures={"first guess right, one word a line": float(hits.mean())},
+        baselines=[] if common is None else [{**common, "model": float(hits.mean())}],
+        examples=examples,
+        slices=_slices("times the word was seen in training", seen, hits, "first guess right, share"),
+        picture=MaskedWordDisplay.from_estimator(model, asked[int(ranked[len(ranked) // 2])]).to_json(),
+        calibration=CalibrationDisplay.from_confidences(said, hits).to_json() if len(hits) >= 100 else None,
+    )
+
+
+def _aligned(model: Translator, source: str, target: str) -> dict[str, Any] | None:
+    from axw.models.aligning import readings
+
+    if not readings(model.settings) or not target.strip():
+        return None
+    return AlignmentDisplay.from_estimator(model, source, target).to_json()
+
+
+def _chrf(said: Sequence[str], reference: Sequence[str]) -> float:
+    return float(next(score.value for score in bleu_chrf(list(said), list(reference)) if score.name == "chrF2"))
+
+
+def _chosen(ranked: np.ndarray) -> list[tuple[str, int]]:
+    """Numbers of the typical, best and worst lines, none of them twice; `ranked` has the worst first."""
+    n, each = len(ranked), min(EACH, max(1, len(ranked) // 3))
+    middle = max(0, n // 2 - each // 2)
+    parts = {
+        "typical": ranked[middle : middle + each],
+        "best": ranked[::-1][:each],
+        "worst": ranked[:each],
+    }
+    seen: set[int] = set()
+    found = []
+    for kind, numbers in parts.items():
+        for i in numbers.tolist():
+            if i not in seen:
+                seen.add(i)
+                found.append((kind, int(i)))
+    return found
+
+
+def _slices(name: str, by: np.ndarray, value: np.ndarray, measure: str) -> list[dict[str, Any]]:
+    """The mean of `value` in parts of equal count by `by`, with 95 % intervals by bootstrap over the lines."""
+    order = np.argsort(by, kind="stable")
+    ends = np.unique(np.quantile(by, np.linspace(0, 1, PARTS + 1), method="lower"))
+    rng = np.random.default_rng(0)
+    found = []
+    for low, high, last in zip(ends, ends[1:], [False] * (len(ends) - 2) + [True], strict=False):
+        part = order[(by[order] >= low) & ((by[order] <= high) if last else (by[order] < high))]
+        if not len(part):
+            continue
+        means = value[part][rng.integers(0, len(part), (DRAWN, len(part)))].mean(1)
+        found.append(
+            {
+                "slice": name,
+                "from": float(low),
+                "to": float(high if last else by[part].max()),
+                "lines": len(part),
+                "measure": measure,
+                "value": float(value[part].mean()),
+                "low": float(np.quantile(means, 0.025)),
+                "high": float(np.quantile(means, 0.975)),
+                "small": len(part) < SMALL,
+            }
+        )
+    return found
+
+
+def _commonest(model: MaskedLanguageModel, truths: Sequence[str]) -> dict[str, Any] | None:
+    """How often the word that the training text has most often is right."""
+    words = model.facts.get("words", {}).get("words", [])
+    if not words:
+        return None
+    share = sum(truth == words[0] for truth in truths) / len(truths)
+    return {
+        "name": f"always saying \u201c{words[0]}\u201d",
+        "measure": "first guess right",
+        "value": share,
+        "better": "higher",
+    }
+
+
+def _times_seen(model: MaskedLanguageModel, truths: Sequence[str]) -> np.ndarray:
+    facts = model.facts.get("words", {})
+    counts = dict(zip(facts.get("words", []), facts.get("counts", []), strict=False))
+    found = np.array([counts.get(truth, 0) for truth in truths], dtype=float)
+    return np.where(np.isfinite(found), found, math.nan)
