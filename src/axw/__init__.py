@@ -26,6 +26,7 @@ _HOMES = {
     "NewGroups": "axw.ladders",
     "AsOf": "axw.ladders",
     "by_group": "axw.ladders.by_group",
+    "explain": "axw.show",
     "reasons": "axw.models.reasons",
     "slx": "axw.models.spatial",
     "check": "axw.data",

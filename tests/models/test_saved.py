@@ -311,7 +311,7 @@ def test_weights_that_lie(saved_files: dict[str, bytes], tmp_path: Path) -> None
         with pytest.raises(ModelError, match=text):
             load(path)
     write_folder(tmp_path / "other", saved_files, meta={"kind": "checkpoint"})
-    with pytest.raises(ModelError, match="holds a 'checkpoint', and not a 'table model'"):
+    with pytest.raises(ModelError, match="holds a 'checkpoint'; allowed: 'table model'"):
         load(tmp_path / "other")
     with pytest.raises(ModelError):
         load(tmp_path / "nowhere")

@@ -66,7 +66,7 @@ def test_gradients_reach_every_weight():
 
 def test_unknown_score_says_what_is_allowed():
     with pytest.raises(
-        UsageError, match="Unknown score 'query_key'.\nAllowed: bilinear, query-key. Did you mean 'query-key'?"
+        UsageError, match="Unknown score 'query_key'.\nAllowed: bilinear, metric, query-key. Did you mean 'query-key'?"
     ):
         RowNetwork(D, E, C, RowSettings(score="query_key"))
 

@@ -14,6 +14,7 @@ from axw.cli.output import result, say, writable_folder
 
 if TYPE_CHECKING:
     from axw.learning import TrainSettings
+    from axw.models.text_model import Place
 
 RunFolder = Annotated[
     Path,
@@ -107,6 +108,16 @@ def prepare(save: Path) -> None:
     if leads():
         writable_folder(save, overwrite=False)
     keep_freed_memory()
+
+
+def write_report(model: Any, place: Place) -> None:
+    """RUN/report.html and RUN/report.json: how it went, how good it is, examples."""
+    if place.folder is None or not leads():
+        return
+    from axw.show.run_report import run_report
+
+    run_report(place.folder, model)
+    say(f"report: {Path(place.folder) / 'report.html'}")
 
 
 def finish(text: str, save: Path, verbs: Sequence[str]) -> None:

@@ -26,6 +26,7 @@ from axw.cli.training import (
     prepare,
     settings_of,
     told,
+    write_report,
 )
 from axw.errors import UsageError
 
@@ -92,6 +93,7 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
     source, target = _pairs(files["source"], files["target"])
     valid = _pairs(files["valid_source"], files["valid_target"]) if "valid_source" in files else None
     model = Translator(from_dict(TranslationSettings, settings)).fit(source, target, valid, place)
+    write_report(model, place)
     facts = model.facts
     measures = "  ".join(f"{name} {value:.4f}" for name, value in facts["validation"].items())
     lines = [f"saved {place.folder}: {facts['training']['steps']} steps, {facts['training']['took']}  {measures}"]

@@ -26,6 +26,7 @@ from axw.cli.training import (
     prepare,
     settings_of,
     told,
+    write_report,
 )
 from axw.errors import DataError, UsageError
 
@@ -95,6 +96,7 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
         found[name] = list(stream)
         say(f"{len(found[name]):,} trees; {stream.report.to_text()}")
     model = ConstituencyParser(from_dict(ParserSettings, settings)).fit(found["train"], found.get("valid"), place)
+    write_report(model, place)
     facts = model.facts
     measures = "  ".join(f"{name} {value:.4f}" for name, value in facts["validation"].items())
     return f"saved {place.folder}: {facts['training']['steps']} steps, {facts['training']['took']}  {measures}"

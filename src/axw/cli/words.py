@@ -26,6 +26,7 @@ from axw.cli.training import (
     prepare,
     settings_of,
     told,
+    write_report,
 )
 from axw.errors import DataError, UsageError
 
@@ -138,6 +139,7 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
 
     found = {name: read_told(path) for name, path in files.items()}
     model = MaskedLanguageModel(from_dict(WordsSettings, settings)).fit(found["train"], found.get("valid"), place)
+    write_report(model, place)
     return saved_line(place, model.facts)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from axw.equation import KINDS
-from axw.equation.normalize import NORMALIZE
 from axw.errors import UsageError, did_you_mean
 from axw.networks import RowSettings
 from axw.relations import as_relations
 
+NORMALIZE = ("softmax", "softmax-or-nothing", "none")
 ATTENTION = ("none", "given", "dot", "bilinear", "query-key", "metric", "smoothing")
 
 
