@@ -13,6 +13,7 @@ SOURCE = Path(axw.__file__).parent
 # From the top of the house to its cellar; a room may import from those after it.
 ROOMS = (
     "cli",
+    "serve",
     "show",
     "ladders",
     "sql",

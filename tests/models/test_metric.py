@@ -16,7 +16,8 @@ from axw.models import AttentionClassifier, AttentionRegressor, load
 N = 211
 
 
-@parametrize_with_checks([AttentionClassifier("metric", labels=True, heads=1)])
+@pytest.mark.slow
+@parametrize_with_checks([AttentionClassifier("metric", heads=1, rank=1)])
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 

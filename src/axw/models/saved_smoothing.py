@@ -56,7 +56,7 @@ def smoothed_tensors(fitted: Smoothed) -> dict[str, np.ndarray]:
 def outline(saved: Any, relations: int) -> Outline:
     """The config of a smoothed answer, of which nothing is believed."""
     fields = Fields(saved, "smoothing").only(["views", "forms", "names", "chosen"])
-    views = tuple(_view(item, relations) for item in fields.get("views", list)[: MOST_VOICES + 1])
+    views = tuple(view_of(item, relations) for item in fields.get("views", list)[: MOST_VOICES + 1])
     forms, names = (
         [_pair(item) for item in fields.get("forms", list)],
         [_pair(item) for item in fields.get("names", list)],
@@ -95,7 +95,12 @@ def smoothed_shapes(told: Outline, d: int, c: int, m: int, relations: int) -> Sh
 def smoothed_from(told: Outline, arrays: Mapping[str, np.ndarray]) -> Smoothed:
     """The answer, from arrays of these shapes. What held-out rows said is not kept."""
     forms = {
-        common: Form(*(arrays.get(f"smoothing.form-{number}.{part}") for part in ("mean", "weight", "V")), common >= 0)  # type: ignore[arg-type]
+        common: Form(
+            arrays[f"smoothing.form-{number}.mean"],
+            arrays[f"smoothing.form-{number}.weight"],
+            arrays.get(f"smoothing.form-{number}.V"),
+            common >= 0,
+        )
         for number, common in enumerate(told.commons)
     }
     voices = tuple(
@@ -107,7 +112,8 @@ def smoothed_from(told: Outline, arrays: Mapping[str, np.ndarray]) -> Smoothed:
     return Smoothed(forms, names, voices, b, np.zeros((0, len(b))), told.chosen)
 
 
-def _view(item: Any, relations: int) -> View:
+def view_of(item: Any, relations: int) -> View:
+    """The view of a voice, if so many relations can lead to it; `ModelError` for anything else."""
     if type(item) is not list or [type(part) for part in item] != [str, int, float, float]:
         raise ModelError(f"A voice is {str(item)[:60]}; allowed: a kind, a relation, and two numbers.")
     view = View(*item)

@@ -26,14 +26,14 @@ NO_LABEL = -1.0
 
 def tensors_of(model: Any, memory: TableRows) -> dict[str, torch.Tensor]:
     """The weights by name, and the memory as it is saved."""
+    network: dict[str, torch.Tensor] = {}
     arrays = {"memory.X": memory.X, "memory.Y": memory.Y, "memory.weight": memory.weight}
     arrays |= {"target.prior": model.target_.prior, "target.scale": model.target_.scale}
     if isinstance(model.fitted_, Linear):
         arrays |= {"linear.W": model.fitted_.W, "linear.b": model.fitted_.b}
-        network = {}
     elif isinstance(model.fitted_, Smoothed):
+        assert memory.Y is not None
         arrays |= smoothed_tensors(model.fitted_) | {"memory.Y": np.nan_to_num(memory.Y, nan=NO_LABEL)}
-        network = {}
     else:
         network = {f"network.{name}": weight for name, weight in model.fitted_.state_dict().items()}
     tensors = {name: torch.tensor(array, dtype=torch.float64) for name, array in arrays.items() if array is not None}
