@@ -1,0 +1,174 @@
+// The page: pick a model, ask, look. Every panel is always in one of the states
+// empty, loading, answer, cut, error, gone, and says so in data-state.
+
+import { looked, lookAt, show } from "./answers.js";
+import { element, word } from "./dom.js";
+import { makeForm, verbOf } from "./forms.js";
+import * as server from "./server.js";
+import { snippet } from "./snippets.js";
+
+const by = (id) => document.getElementById(id);
+const picks = { model: by("model"), beside: by("beside") };
+let models = [], form = null, asking = null, timer = null, before = new Map();
+
+const chosen = (pick) => models.find((model) => model.id === pick.value) ?? null;
+const pair = () => [chosen(picks.model), chosen(picks.beside)].filter(Boolean);
+
+class Panel {
+  constructor(title) {
+    this.body = element("div", { "aria-live": "polite" });
+    this.node = element("section", { class: "panel", "aria-label": `Answer of ${title}` }, element("h2", {}, word(title)), this.body);
+    this.state("empty", element("p", { class: "soft" }, "Nothing is asked yet. Fill in the question and press Ask."));
+  }
+  state(name, ...inside) {
+    this.node.dataset.state = name;
+    this.body.replaceChildren(...inside.flat().filter(Boolean));
+  }
+  fault(fault, again) {
+    if (fault instanceof server.Gone) {
+      this.state("gone", element("p", { class: "error" }, "The server does not answer. It is asked again every two seconds; start it with axw serve."));
+      waitForServer(again);
+      return;
+    }
+    const { message, limit, got } = fault.error ?? { message: "The page could not show the answer." };
+    const told = element("p", { class: "error" }, word(message, 800));
+    const bound = limit !== undefined && got !== undefined ? element("p", {}, `Got ${got}, allowed: ${limit}.`) : null;
+    const button = element("button", { type: "button" }, "Ask again");
+    button.addEventListener("click", again);
+    this.state("error", told, bound, button);
+  }
+}
+
+async function waitForServer(again) {
+  const asked = asking;
+  while (asked === asking) {
+    await new Promise((done) => setTimeout(done, 2000));
+    if (asked === asking && await server.alive()) { again(); return; }
+  }
+}
+
+function panels() {
+  const found = pair().map((model) => new Panel(model.id));
+  by("panels").className = found.length > 1 ? "two" : "";
+  by("panels").replaceChildren(...found.map((panel) => panel.node));
+  return found;
+}
+
+async function ask() {
+  clearTimeout(timer);
+  asking?.abort();
+  const mine = asking = new AbortController();
+  const asked = pair(), shown = panels(), question = form?.read() ?? null;
+  markChanges();
+  if (!question || !asked.length) return;
+  const slow = setTimeout(() => shown.forEach((panel) => {
+    if (panel.node.dataset.state === "empty") panel.state("loading", element("p", { class: "soft loading", role: "status" }, "The model is asked"));
+  }), 300);
+  const texts = new Map();
+  await Promise.all(asked.map((model, i) => answerInto(shown[i], model, question, mine.signal, texts)));
+  clearTimeout(slow);
+}
+
+async function answerInto(panel, model, question, signal, texts) {
+  try {
+    const answer = await server.ask(model.id, verbOf(model), question, signal);
+    texts.set(model.id, (answer.text ?? "").split(/\s+/));
+    const use = (text) => { form.write(text); ask(); };
+    const kept = before.get(model.id);
+    if (model.kind === "table" && !kept) before.set(model.id, { answer, question });
+    const cut = (answer.cut ?? 0) > 0 || answer.finished === false;
+    panel.state(cut ? "cut" : "answer", show[model.kind](answer, kept?.answer, use));
+    await lookInto(panel, model, lookAt(model, question, answer), signal, texts);
+  } catch (fault) {
+    if (fault.name === "AbortError") return;
+    panel.fault(fault, ask);
+  }
+}
+
+// What the model looked at, below its answer, which stays where this cannot be had.
+async function lookInto(panel, model, seen, signal, texts) {
+  if (!model.verbs.includes("explain")) return;
+  const below = element("div", { class: "looked", "data-state": "loading" });
+  const state = (name, ...inside) => { below.dataset.state = name; below.replaceChildren(...inside); };
+  panel.body.append(below);
+  if (!seen) {
+    state("cut", element("p", { class: "note" }, "The line is too long for a picture of its attention: 64 words are shown at most."));
+    return;
+  }
+  try {
+    const found = await server.ask(model.id, "explain", seen, signal);
+    const other = [...texts].find(([id]) => id !== model.id)?.[1];
+    state("answer", element("h3", {}, "What it looked at"), ...looked(model, found, other).filter(Boolean));
+  } catch (fault) {
+    if (!(fault instanceof server.Refused)) throw fault;
+    state("error", element("p", { class: "note" }, word(fault.error.message, 800)));
+  }
+}
+
+function markChanges() {
+  const kept = before.get(picks.model.value)?.question?.rows?.[0];
+  for (const field of form?.fields ?? []) {
+    const was = kept ? kept[field.column.name] : undefined;
+    field.node.classList.toggle("changed", kept !== undefined && was !== field.read());
+  }
+}
+
+function soon() {
+  if (chosen(picks.model)?.kind !== "table" || !before.size) return;
+  clearTimeout(timer);
+  timer = setTimeout(ask, 300);
+}
+
+function pick() {
+  const model = chosen(picks.model);
+  const alike = models.filter((each) => each.id !== model?.id && each.kind === model?.kind && each.state === "ready");
+  picks.beside.replaceChildren(element("option", { value: "" }, "no other"), ...alike.map((each) => element("option", { value: each.id }, each.id)));
+  before = new Map();
+  form = model?.kind ? makeForm(model, by("form"), soon) : null;
+  by("keep")?.addEventListener("click", () => { before = new Map(); ask(); });
+  by("snippet").replaceChildren();
+  asking?.abort();
+  panels();
+}
+
+function copy(kind) {
+  const model = chosen(picks.model), question = form?.read();
+  if (!model || !question) { by("copied").textContent = "Ask something first."; return; }
+  const text = snippet(kind, model, verbOf(model), question);
+  by("snippet").textContent = text;
+  const told = (done) => { by("copied").textContent = done ? "Copied." : "Select it below."; };
+  (navigator.clipboard?.writeText(text) ?? Promise.reject()).then(() => told(true), () => told(false));
+}
+
+function keys(event) {
+  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
+  if (event.key === "/" && !typing) { form?.first?.focus(); event.preventDefault(); }
+  else if (event.key === "Escape") { form?.clear(); asking?.abort(); before = new Map(); markChanges(); panels(); }
+  else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { ask(); event.preventDefault(); }
+}
+
+async function start() {
+  try {
+    models = await server.models();
+  } catch (fault) {
+    const panel = new Panel("the server");
+    by("panels").replaceChildren(panel.node);
+    panel.fault(fault, start);
+    return;
+  }
+  const fit = models.filter((model) => model.state === "ready");
+  const option = (model) => element("option", { value: model.id, disabled: model.state !== "ready" },
+    model.state === "ready" ? `${model.id} (${model.kind})` : `${model.id}: ${model.state}`);
+  picks.model.replaceChildren(...models.map(option));
+  if (fit.length) picks.model.value = fit[0].id;
+  if (models.some((model) => model.state === "loading")) setTimeout(start, 1000);
+  pick();
+  if (!fit.length) by("panels").replaceChildren(element("p", { class: "note" }, "No model is ready yet; the page looks again every second."));
+}
+
+picks.model.addEventListener("change", pick);
+picks.beside.addEventListener("change", () => { before = new Map(); ask(); });
+by("form").addEventListener("submit", (event) => { event.preventDefault(); ask(); });
+for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button.dataset.copy));
+document.addEventListener("keydown", keys);
+start();
