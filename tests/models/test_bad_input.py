@@ -33,7 +33,8 @@ def said(kind: type[Exception], call: Any) -> str:
     [
         (
             {"attention": "query_key"},
-            "attention is 'query_key'.\nattention\nAllowed: bilinear, dot, given, metric, none, query-key, smoothing. Did you mean 'query-key'?",
+            "attention is 'query_key'.\nattention\nAllowed: bilinear, dot, given, metric, none, query-key, smoothing. "
+            "Did you mean 'query-key'?",
         ),
         (
             {"normalize": "softmx"},

@@ -23,7 +23,7 @@ SCRATCH = SOURCE / "cli"
 METHODS = {"write_text", "write_bytes", "mkdir", "rmdir", "unlink", "symlink_to", "hardlink_to", "touch"}
 FUNCTIONS = re.compile(
     r"os\.(open|write|rename|renames|replace|remove|unlink|rmdir|mkdir|makedirs|truncate|ftruncate|fsync|link|symlink)"
-    r"|shutil\.(rmtree|move|copy\w*)|tempfile\.(?!TemporaryFile)\w+"
+    r"|shutil\.(rmtree|move|copy\w*)|tempfile\.(?!TemporaryFile|gettempdir)\w+"
 )
 FILES = {"disk", "files", "folder", "storage", "self._disk", "disk_module"}
 

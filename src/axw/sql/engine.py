@@ -7,8 +7,6 @@ used again, and gives small answers (sums, counts) back as Arrow tables. Rows st
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from axw.errors import AxwError, ResourceError, UsageError, did_you_mean
 from axw.sql.files import free, one_case, parquet
 from axw.sql.installed import ibis, installed
+from axw.storage.foreign import published, remove_tree, scratch_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,7 +152,7 @@ class DuckDB(Engine):
     ) -> None:
         self._duckdb = installed("duckdb")
         try:
-            self._scratch = Path(tempfile.mkdtemp(prefix="axw-", dir=scratch))
+            self._scratch = scratch_folder(scratch)
         except OSError as error:
             raise ResourceError(
                 f"No folder can be made in {scratch}: {error.strerror}.",
@@ -171,7 +170,7 @@ class DuckDB(Engine):
                 **settings,
             )
         except self._duckdb.Error as error:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            remove_tree(self._scratch)
             raise UsageError(
                 f"DuckDB does not take these settings: {str(error).splitlines()[0]}",
                 f"memory={memory!r}, threads={threads!r}",
@@ -196,17 +195,8 @@ class DuckDB(Engine):
 
     def write(self, table: Table, path: str | os.PathLike[str]) -> None:
         target = free(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        try:
-            with self._working(f"write {target}"):
-                self.backend.to_parquet(table, str(partial))
-            os.replace(partial, target)
-        except OSError as error:
-            raise ResourceError(
-                f"{target} cannot be written: {error.strerror}.", str(target), "Name another."
-            ) from error
-        finally:
-            partial.unlink(missing_ok=True)
+        with _writable(target), published(target) as partial, self._working(f"write {target}"):
+            self.backend.to_parquet(table, str(partial))
 
     def seconds(self, moment: Any) -> Any:
         return moment.epoch_seconds().cast("float64")
@@ -217,7 +207,7 @@ class DuckDB(Engine):
         except self._faults():
             pass  # it died before; its folder goes all the same
         finally:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            remove_tree(self._scratch)
 
     def _faults(self) -> tuple[type[BaseException], ...]:
         return (self._duckdb.Error, OSError)
@@ -264,17 +254,8 @@ class Spark(Engine):
     def write(self, table: Table, path: str | os.PathLike[str]) -> None:
         """A folder of Parquet files, as Spark writes them. It is written beside `path` and then renamed."""
         target = free(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        try:
-            with self._working(f"write {target}"):
-                self.session.sql(self.backend.compile(table)).write.parquet(str(partial))
-            os.replace(partial, target)
-        except OSError as error:
-            raise ResourceError(
-                f"{target} cannot be written: {error.strerror}.", str(target), "Name another."
-            ) from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        with _writable(target), published(target) as partial, self._working(f"write {target}"):
+            self.session.sql(self.backend.compile(table)).write.parquet(str(partial))
 
     def seconds(self, moment: Any) -> Any:
         return moment.cast("timestamp('UTC')").cast("float64")  # one without a zone is no number there
@@ -302,6 +283,15 @@ def connect(name: str, *, memory: str | None = None, threads: int | None = None)
     if name == "duckdb":
         return DuckDB(memory=memory, threads=threads)
     return Spark(memory=memory, threads=threads)
+
+
+@contextmanager
+def _writable(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        what = f"{target} cannot be written: {error.strerror}."
+        raise ResourceError(what, str(target), "Name another.") from error
 
 
 def _local_session(memory: str | None, threads: int | None) -> Any:
