@@ -11,6 +11,14 @@ from tests.learning.tiny import DATA, Net, batches, evaluate, history, loss, set
 KINDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
 
 
+@pytest.fixture(autouse=True)
+def hangups_count():
+    """Under nohup SIGHUP is ignored, and the trainer leaves it so: here it is as in a terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def sends(number, step, times=1):
     """A loss that sends this process a signal while it computes a step."""
     calls = iter(range(1, 10**9))

@@ -51,6 +51,7 @@ def reversed_words(count: int, generator: torch.Generator) -> tuple[torch.Tensor
     return source, target
 
 
+@pytest.mark.slow
 def test_a_small_task_is_learnt():
     generator = torch.Generator().manual_seed(0)
     settings = LuongSettings(layers=1, d_model=48, d_embedding=16, dropout=0.0, initial_range=0.2, reverse=False)

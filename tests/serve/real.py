@@ -29,7 +29,7 @@ def listening(service: Service) -> Iterator[int]:
         assert not thread.is_alive()
 
 
-def until(true, seconds: float = 20.0) -> None:
+def until(true, seconds: float = 60.0) -> None:
     """Wait until it is true; fails after that long."""
     end = time.monotonic() + seconds
     while not true():
