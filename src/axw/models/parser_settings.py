@@ -22,7 +22,7 @@ def _transformer() -> TransformerSettings:
         d_ff=768,
         feedforward="geglu",
         positions="rotary",
-        dropout=0.3,
+        dropout=0.2,
         attention_dropout=0.1,
         feedforward_dropout=0.1,
         shared="target",
