@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axw.cli.output import say
-from axw.cli.training import Budget, finish, prepare, settings_of, told
-from axw.cli.words import read_told, saved_line
+from axw.cli.training import Budget, finish, prepare, saved_line, settings_of, told
+from axw.cli.words import read_told
 from axw.errors import UsageError
 
 if TYPE_CHECKING:

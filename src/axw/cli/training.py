@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from axw.cli.output import result, say, writable_folder
+from axw.errors import UsageError
 
 if TYPE_CHECKING:
     from axw.learning import TrainSettings
@@ -118,6 +119,18 @@ def write_report(model: Any, place: Place) -> None:
 
     run_report(place.folder, model)
     say(f"report: {Path(place.folder) / 'report.html'}")
+
+
+def refuse_stdin(what: str, *paths: Path | None) -> None:
+    """Whatever is stopped and goes on reads its data again: `UsageError` where one of the files is stdin."""
+    if any(str(path) == "-" for path in paths):
+        raise UsageError(f"{what}, so stdin will not do.", "-", "Name a file.")
+
+
+def saved_line(place: Place, facts: Mapping[str, Any]) -> str:
+    """What came of a training run, in a line."""
+    measures = "  ".join(f"{name} {value:.4f}" for name, value in facts["validation"].items())
+    return f"saved {place.folder}: {facts['training']['steps']} steps, {facts['training']['took']}  {measures}".rstrip()
 
 
 def finish(text: str, save: Path, verbs: Sequence[str]) -> None:

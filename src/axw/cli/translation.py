@@ -24,11 +24,12 @@ from axw.cli.training import (
     Tokens,
     finish,
     prepare,
+    refuse_stdin,
+    saved_line,
     settings_of,
     told,
     write_report,
 )
-from axw.errors import UsageError
 
 if TYPE_CHECKING:
     from axw.models.text_model import Place
@@ -72,8 +73,7 @@ def fit_translation(  # noqa: PLR0913 (a command line has as many parameters as 
     from axw.models.text_model import Place
     from axw.models.translation_settings import TranslationSettings
 
-    if any(str(path) == "-" for path in (source, target, *(valid or ()))):
-        raise UsageError("A run reads its text again when it is resumed, so stdin will not do.", "-", "Name a file.")
+    refuse_stdin("A run reads its text again when it is resumed", source, target, *(valid or ()))
     budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
     settings = settings_of(TranslationSettings(), change, budget)
     files = {"source": str(source.absolute()), "target": str(target.absolute())}
@@ -94,10 +94,7 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
     valid = _pairs(files["valid_source"], files["valid_target"]) if "valid_source" in files else None
     model = Translator(from_dict(TranslationSettings, settings)).fit(source, target, valid, place)
     write_report(model, place)
-    facts = model.facts
-    measures = "  ".join(f"{name} {value:.4f}" for name, value in facts["validation"].items())
-    lines = [f"saved {place.folder}: {facts['training']['steps']} steps, {facts['training']['took']}  {measures}"]
-    return "\n".join([*lines, *(scores(model, *valid) if valid is not None else [])])
+    return "\n".join([saved_line(place, model.facts), *(scores(model, *valid) if valid is not None else [])])
 
 
 def scores(model: Any, source: list[str], reference: list[str]) -> list[str]:

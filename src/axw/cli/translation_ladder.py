@@ -10,8 +10,8 @@ import typer
 
 from axw.cli.options import Json, examples, listed
 from axw.cli.output import Progress, result, result_json, say
-from axw.cli.training import Set, Threads, told
-from axw.errors import DataError, UsageError
+from axw.cli.training import Set, Threads, refuse_stdin, told
+from axw.errors import DataError
 
 if TYPE_CHECKING:
     from axw.ladders.translation import Gold
@@ -127,8 +127,7 @@ def _text(path: Path) -> list[str]:
 def _lines(pair: Two) -> tuple[list[str], list[str]]:
     from axw.data import PairFile
 
-    if any(str(path) == "-" for path in pair):
-        raise UsageError("A ladder reads its text again when it goes on, so stdin will not do.", "-", "Name a file.")
+    refuse_stdin("A ladder reads its text again when it goes on", *pair)
     with PairFile(*pair) as pairs:
         say(pairs.report.to_text())
         found = list(pairs)

@@ -24,6 +24,8 @@ from axw.cli.training import (
     Tokens,
     finish,
     prepare,
+    refuse_stdin,
+    saved_line,
     settings_of,
     told,
     write_report,
@@ -70,8 +72,7 @@ def fit_trees(  # noqa: PLR0913 (a command line has as many parameters as it has
     from axw.models.parser_settings import ParserSettings
     from axw.models.text_model import Place
 
-    if str(file) == "-" or str(valid) == "-":
-        raise UsageError("A run reads its trees again when it is resumed, so stdin will not do.", "-", "Name a file.")
+    refuse_stdin("A run reads its trees again when it is resumed", file, valid)
     budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
     settings = settings_of(ParserSettings(), change, budget)
     if settings.pretrained is not None:
@@ -97,9 +98,7 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
         say(f"{len(found[name]):,} trees; {stream.report.to_text()}")
     model = ConstituencyParser(from_dict(ParserSettings, settings)).fit(found["train"], found.get("valid"), place)
     write_report(model, place)
-    facts = model.facts
-    measures = "  ".join(f"{name} {value:.4f}" for name, value in facts["validation"].items())
-    return f"saved {place.folder}: {facts['training']['steps']} steps, {facts['training']['took']}  {measures}"
+    return saved_line(place, model.facts)
 
 
 def parse(

@@ -24,6 +24,8 @@ from axw.cli.training import (
     Tokens,
     finish,
     prepare,
+    refuse_stdin,
+    saved_line,
     settings_of,
     told,
     write_report,
@@ -97,9 +99,8 @@ def fit_words(  # noqa: PLR0913 (a command line has as many parameters as it has
     budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
     changes = [*([f"task={task.value}"] if task is not None else []), *(change or [])]
     paths = {"train": file, "valid": valid, "labels": labels, "valid_labels": valid_labels, "from": start}
-    files = {name: str(path.absolute()) for name, path in paths.items() if path is not None and str(path) != "-"}
-    if len(files) < sum(path is not None for path in paths.values()):
-        raise UsageError("A run reads its text again when it is resumed, so stdin will not do.", "-", "Name a file.")
+    refuse_stdin("A run reads its text again when it is resumed", *paths.values())
+    files = {name: str(path.absolute()) for name, path in paths.items() if path is not None}
     _together(paths)
     if labels is not None:
         from axw.cli.sentences import fit_sentences
@@ -151,12 +152,6 @@ def read_told(path: str) -> list[str]:
     lines = list(stream)
     say(stream.report.to_text())
     return lines
-
-
-def saved_line(place: Place, facts: Mapping[str, Any]) -> str:
-    """What came of a training run, in a line."""
-    measures = "  ".join(f"{name} {value:.4f}" for name, value in facts["validation"].items())
-    return f"saved {place.folder}: {facts['training']['steps']} steps, {facts['training']['took']}  {measures}".rstrip()
 
 
 def fill(

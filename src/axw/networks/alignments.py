@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from axw.errors import UsageError
-
-UNK = 3
+from axw.networks.ids import UNK
 
 
 def rows_of_words(A: NDArray[np.floating], aligned_word: Literal["input", "output"]) -> NDArray[np.floating]:

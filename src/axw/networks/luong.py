@@ -20,12 +20,11 @@ from torch.nn import functional as F
 
 from axw.equation import Memory, dropout
 from axw.errors import UsageError
+from axw.networks.ids import PAD, check_sizes
 from axw.networks.lstm import LSTM, cell
 from axw.networks.luong_attention import Factors, LuongAttention
 from axw.networks.luong_settings import LuongSettings
 from axw.networks.reused import Reused, product
-
-PAD = 0
 
 
 class Source(NamedTuple):
@@ -61,12 +60,7 @@ class LuongNetwork(nn.Module):
     def __init__(self, settings: LuongSettings, source_size: int, target_size: int, *, seed: int = 0) -> None:
         super().__init__()
         s = self.settings = settings
-        if s.shared == "all" and source_size != target_size:
-            raise UsageError(
-                f"shared is 'all' with {source_size} source and {target_size} target ids; allowed: one vocabulary for both.",
-                "In the settings of the network.",
-                "Learn one vocabulary, or set shared to target.",
-            )
+        check_sizes(s.shared, source_size, target_size)
         e, d = s.embedding_width, s.d_model
         with torch.random.fork_rng(devices=[]):
             self.embed_source = nn.Parameter(torch.empty(source_size, e))

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axw.networks.blocks import TransformerSettings
-from axw.networks.transformer import PAD, Embedding, Encoder
+from axw.networks.ids import PAD
+from axw.networks.transformer import Embedding, Encoder
 
 
 class MaskedWords(nn.Module):

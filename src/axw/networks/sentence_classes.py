@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from axw.networks.blocks import TransformerSettings
+from axw.networks.ids import PAD
 from axw.networks.masked_words import readable
-from axw.networks.transformer import PAD, Embedding, Encoder
+from axw.networks.transformer import Embedding, Encoder
 
 
 class SentenceClasses(nn.Module):

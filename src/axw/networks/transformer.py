@@ -16,8 +16,8 @@ from torch.nn import functional as F
 from axw.equation import DistanceBias, Memory, alibi, dropout, masks, sinusoids
 from axw.errors import UsageError
 from axw.networks.blocks import DecoderLayer, EncoderLayer, TransformerSettings, norm_of
+from axw.networks.ids import PAD, check_sizes
 
-PAD = 0
 LayerStep = Callable[[Tensor, Memory, Memory | None, Tensor | None], tuple[Tensor, Memory]]
 """(rows, source, said, bias) -> the rows after the layer, and what was said with them in it."""
 
@@ -123,12 +123,7 @@ class Transformer(nn.Module):
     def __init__(self, settings: TransformerSettings, source_size: int, target_size: int, *, seed: int = 0) -> None:
         super().__init__()
         s = self.settings = settings
-        if s.shared == "all" and source_size != target_size:
-            raise UsageError(
-                f"shared is 'all' with {source_size} source and {target_size} target ids; allowed: one vocabulary for both.",
-                "In the settings of the network.",
-                "Learn one vocabulary, or set shared to target.",
-            )
+        check_sizes(s.shared, source_size, target_size)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.embed_source = Embedding(s, source_size)

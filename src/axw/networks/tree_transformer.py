@@ -20,7 +20,8 @@ from torch.nn import functional as F
 
 from axw.equation import Memory, dropout, masks
 from axw.networks.blocks import TransformerSettings
-from axw.networks.transformer import PAD, State, Transformer
+from axw.networks.ids import PAD
+from axw.networks.transformer import State, Transformer
 from axw.networks.tree_walk import Stack, Standing, TreeRoles, advance, empty, kinds_of, select, standing, walk
 
 
