@@ -75,7 +75,7 @@ class Job(NamedTuple):
 def settings_of(job: Job) -> Any:
     """The settings of one run."""
     from axw.learning import OptimizerSettings, ScheduleSettings, TrainSettings
-    from axw.models.words_settings import WordsSettings
+    from axw.models.words.settings import WordsSettings
     from axw.networks.blocks import TransformerSettings
 
     s = job.size
@@ -134,7 +134,7 @@ def run(job: Job, folder: str) -> dict[str, Any]:
     import torch
 
     from axw.errors import DataWarning
-    from axw.models.words import MaskedLanguageModel
+    from axw.models.words.masked_words import MaskedLanguageModel
 
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", DataWarning)

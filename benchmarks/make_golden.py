@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from axw.learning import with_settings
-from axw.models.translation_settings import TranslationSettings
-from axw.models.translator import Translator
+from axw.models.translation.settings import TranslationSettings
+from axw.models.translation.translator import Translator
 from axw.storage import write_json
 
 FOLDER = Path(__file__).parent.parent / "tests" / "models" / "golden"

@@ -14,7 +14,7 @@ import time
 from axw.data import read_trees
 from axw.errors import UsageError
 from axw.measures.brackets import f1_interval, summarise_brackets
-from axw.models.parser import ConstituencyParser, ParserEnsemble, normal
+from axw.models.trees.parser import ConstituencyParser, ParserEnsemble, normal
 
 
 def main() -> None:

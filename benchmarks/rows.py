@@ -30,9 +30,9 @@ from sklearn.linear_model import LogisticRegression
 
 from axw import AttentionClassifier, Edges
 from axw.learning import solve
-from axw.models import nearest_rows
-from axw.models.attending import AttendingStep
-from axw.models.problem import TableRows, Target
+from axw.models.tables import nearest_rows
+from axw.models.tables.attending import AttendingStep
+from axw.models.tables.problem import TableRows, Target
 from axw.networks import RowNetwork, RowSettings
 from axw.relations import Rows, SparseGiven, label_hops, propagate
 

@@ -17,7 +17,7 @@ import pandas as pd
 from sklearn.model_selection import RepeatedKFold
 
 import axw
-from axw.models.spatial import slx
+from axw.models.tables.spatial import slx
 
 COLUMBUS = ["INC", "HOVAL"]
 BALTIM = ["NROOM", "DWELL", "NBATH", "PATIO", "FIREPL", "AC", "AGE", "LOTSZ", "SQFT"]

@@ -185,8 +185,8 @@ def axw(s: dict, precision: str, keep: bool) -> Callable[[Batch], None]:
     from axw.data.sentences import Sentences
     from axw.learning import OptimizerSettings, ScheduleSettings, Trainer, TrainSettings
     from axw.learning.allocator import keep_freed_memory
-    from axw.models.translation_lesson import Encoded, PairBatch, translation_lesson
-    from axw.models.translation_settings import TranslationSettings
+    from axw.models.translation.lesson import Encoded, PairBatch, translation_lesson
+    from axw.models.translation.settings import TranslationSettings
     from axw.networks.blocks import TransformerSettings
     from axw.networks.transformer import Transformer
 

@@ -46,7 +46,7 @@ def speed_worker(precision: str, threads: int) -> None:
     from axw.learning import Measured, OptimizerSettings, ScheduleSettings, Trainer, TrainSettings
     from axw.learning.allocator import keep_freed_memory
     from axw.learning.projected import projected_cross_entropy
-    from axw.models.words_lesson import MaskedBatch
+    from axw.models.words.lesson import MaskedBatch
     from axw.networks.blocks import TransformerSettings
     from axw.networks.masked_words import MaskedWords
 
@@ -136,9 +136,9 @@ def quality(minutes: float, threads: int, python: str, rate: float, lines: int) 
 
     from axw.data import read_lines
     from axw.learning.allocator import keep_freed_memory
-    from axw.models.words import MaskedLanguageModel
-    from axw.models.words_measures import AROUND, held_out
-    from axw.models.words_settings import WordsSettings
+    from axw.models.words.masked_words import MaskedLanguageModel
+    from axw.models.words.measures import AROUND, held_out
+    from axw.models.words.settings import WordsSettings
 
     keep_freed_memory()
     torch.set_num_threads(threads)
@@ -179,7 +179,7 @@ def _answers(place: Path, asked: Any) -> dict[str, float]:
     """What the peer guessed, added up as axw's own guesses are."""
     import numpy as np
 
-    from axw.models.words_measures import collected
+    from axw.models.words.measures import collected
 
     with np.load(place / "answers.npz") as found:
         answers = iter([(found[f"nats{i}"], found[f"right{i}"]) for i in range(len(asked.batches))])

@@ -27,8 +27,8 @@ _HOMES = {
     "AsOf": "axw.ladders",
     "by_group": "axw.ladders.by_group",
     "explain": "axw.show",
-    "reasons": "axw.models.reasons",
-    "slx": "axw.models.spatial",
+    "reasons": "axw.models.tables.reasons",
+    "slx": "axw.models.tables.spatial",
     "check": "axw.data",
     "AxwError": "axw.errors",
 }

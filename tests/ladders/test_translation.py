@@ -16,10 +16,10 @@ from axw.learning import with_settings
 from axw.measures.alignment import Alignment, alignment_error_rate
 from axw.measures.translation import bleu_chrf
 from axw.models import load
-from axw.models.aligning import align, readings
-from axw.models.translation_settings import TranslationSettings
+from axw.models.translation.aligning import align, readings
+from axw.models.translation.settings import TranslationSettings
 from axw.storage import json_to_bytes
-from tests.models.test_translator import CHANGES, pairs
+from tests.models.translation.test_translator import CHANGES, pairs
 
 SETTINGS = with_settings(
     TranslationSettings(), [*CHANGES, "train.steps=3", "train.average=0", "train.evaluate_every=3", "search.beam=1"]
@@ -69,7 +69,7 @@ def test_every_number_is_that_of_the_saved_model(made):
 
 def test_a_second_call_reads_what_is_there(made, monkeypatch):
     out, found = made
-    monkeypatch.setattr("axw.models.translator.Translator.fit", None)
+    monkeypatch.setattr("axw.models.translation.translator.Translator.fit", None)
     assert translation_ladder(CORPUS, out, SETTINGS, rungs=WANTED, gold=GOLD).to_json() == found.to_json()
     with pytest.raises(UsageError, match="result of other settings: smoothing was 0.1, is 0.0"):
         translation_ladder(CORPUS, out, with_settings(SETTINGS, ["smoothing=0"]), rungs=WANTED, gold=GOLD)

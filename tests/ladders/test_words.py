@@ -13,8 +13,8 @@ from axw.errors import DataError, UsageError
 from axw.ladders.statistics import holm
 from axw.ladders.words import ladder_settings, words_ladder, words_rungs
 from axw.ladders.words_result import WordsAnswer, build, holm_bootstrap
-from axw.models.words import MaskedLanguageModel
-from axw.models.words_measures import Guesses
+from axw.models.words.masked_words import MaskedLanguageModel
+from axw.models.words.measures import Guesses
 from axw.networks.masked_words import MaskedWords
 from axw.show.words_ladder import words_page
 from tests.models.tiny_text import lines, words_settings

@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from axw.errors import DataError, ResourceError, UsageError
-from axw.models import AttentionClassifier, AttentionRegressor, reach
+from axw.models import AttentionClassifier, AttentionRegressor
+from axw.models.tables import reach
 from axw.relations import Edges, Ref, SameValue
-from tests.models.made_up import HOUSEHOLD, answers, calls, features, table
+from tests.models.tables.made_up import HOUSEHOLD, answers, calls, features, table
 
 TABLE = table(households=7)
 X, Y, NUMBER = features(TABLE), answers(TABLE, "binary"), answers(TABLE, "number")

@@ -9,11 +9,11 @@ from axw.errors import UsageError
 from axw.learning import with_settings
 from axw.models.attention_by_word import of_line, of_pair
 from axw.models.leave_one_out import rows_left_out, source_words_left_out, words_left_out
-from axw.models.translator import Translator
-from axw.models.words import MaskedLanguageModel
-from axw.models.words_settings import WordsSettings
-from tests.models.made_up import HOUSEHOLD, answers, features, model, outputs, table
-from tests.models.test_translator import SOURCE, TARGET, TINY, VALID
+from axw.models.translation.translator import Translator
+from axw.models.words.masked_words import MaskedLanguageModel
+from axw.models.words.settings import WordsSettings
+from tests.models.tables.made_up import HOUSEHOLD, answers, features, model, outputs, table
+from tests.models.translation.test_translator import SOURCE, TARGET, TINY, VALID
 
 CHANGES = [
     "network.d_model=16",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from axw.models import load
-from axw.models.translator import Translator
+from axw.models.translation.translator import Translator
 
 GOLDEN = Path(__file__).parent / "golden"
 # Where a model is lost (an unseen script), word after word is nearly a tie, and another processor's rounding decides.

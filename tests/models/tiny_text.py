@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from axw.learning import ScheduleSettings, TrainSettings
-from axw.models.words_settings import WordsSettings
+from axw.models.words.settings import WordsSettings
 from axw.networks.blocks import TransformerSettings
 
 NAMES, VERBS, THINGS = ["Anna", "Ben", "Carla", "Dan"], ["likes", "sees", "wants"], ["snow", "apples", "winter", "tea"]

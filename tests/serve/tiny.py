@@ -14,14 +14,14 @@ import pandas as pd
 
 from axw.learning import with_settings
 from axw.models import AttentionClassifier, AttentionRegressor, MaskedLanguageModel, Translator
-from axw.models.parser import ConstituencyParser, TreeData, normal
-from axw.models.parser_settings import ParserSettings
-from axw.models.sentences import FineTunedClassifier, LabelledLines, SentencesData
-from axw.models.sentences_settings import SentencesSettings
-from axw.models.translation_data import translation_data
-from axw.models.translation_settings import TranslationSettings
-from axw.models.words import WordsData
-from axw.models.words_settings import WordsSettings
+from axw.models.translation.data import translation_data
+from axw.models.translation.settings import TranslationSettings
+from axw.models.trees.parser import ConstituencyParser, TreeData, normal
+from axw.models.trees.settings import ParserSettings
+from axw.models.words.classifier import FineTunedClassifier, LabelledLines, SentencesData
+from axw.models.words.classifier_settings import SentencesSettings
+from axw.models.words.masked_words import WordsData
+from axw.models.words.settings import WordsSettings
 from axw.relations import SameValue
 from axw.serve import Limits, Service, make_app
 

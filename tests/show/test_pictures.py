@@ -27,7 +27,7 @@ from axw.show.agreement import agreement_note, rank_correlation
 from axw.show.heads import entropy, head_kind
 from axw.show.rows import steps_of
 from axw.show.waterfall import MOST_NODES, Read, ring
-from tests.models.made_up import HOUSEHOLD, answers, features, model, table
+from tests.models.tables.made_up import HOUSEHOLD, answers, features, model, table
 from tests.models.test_explanation_words import translator, words  # noqa: F401 (fixtures)
 from tests.show.displays import history
 

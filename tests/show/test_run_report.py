@@ -11,14 +11,14 @@ import pytest
 from axw.errors import DataError, ModelError
 from axw.learning import with_settings
 from axw.models.text_model import Place
-from axw.models.translator import Translator
-from axw.models.words import MaskedLanguageModel
-from axw.models.words_settings import WordsSettings
+from axw.models.translation.translator import Translator
+from axw.models.words.masked_words import MaskedLanguageModel
+from axw.models.words.settings import WordsSettings
 from axw.show.escaping import visible
 from axw.show.run_page import run_page
 from axw.show.run_report import MOST_BYTES, HeldOut, RunReport, report_value, run_report
 from tests.models.test_explanation_words import CHANGES
-from tests.models.test_translator import SOURCE, TARGET, TINY, VALID
+from tests.models.translation.test_translator import SOURCE, TARGET, TINY, VALID
 from tests.show.nasty import NASTY
 from tests.show.test_displays import known_lengths, without_ticks
 from tests.show.test_escaping import Reader

@@ -146,7 +146,7 @@ def test_a_rows_own_label_changes_no_bit_of_its_own_columns(duck, tmp_path):
     frame = pd.DataFrame(
         {"id": np.arange(n), "x": rng.normal(size=n), "home": rng.integers(0, 20, n), "y": rng.normal(size=n)}
     )
-    from axw.models.problem import Target
+    from axw.models.tables.problem import Target
     from axw.sql import design
 
     target = Target("numbers", np.array([0.1]), np.array([1.3]))

@@ -36,9 +36,9 @@ def align(
     The model is made to say TARGET, and each target word is linked with the source word that it read most.
     """
     from axw.data import PairFile
-    from axw.models.aligning import align as aligned
-    from axw.models.aligning import learn_dictionary
-    from axw.models.translator import Translator
+    from axw.models.translation.aligning import align as aligned
+    from axw.models.translation.aligning import learn_dictionary
+    from axw.models.translation.translator import Translator
     from axw.storage import write_text
 
     if dictionary is not None:

@@ -78,7 +78,7 @@ def _translation(model: Any, file: Path, reference: Path | None, buckets: bool) 
 def _trees(model: Any, file: Path) -> TextMeasures:
     from axw.data import read_trees
     from axw.measures.brackets import brackets_to_text, f1_interval
-    from axw.models.parser import measures_of, normal
+    from axw.models.trees.parser import measures_of, normal
 
     stream = read_trees(str(file))
     gold = normal(stream, stream.report.name)

@@ -43,7 +43,7 @@ class Asked(NamedTuple):
 
 def tell(fitted: Any, frame: pd.DataFrame, asked: Asked, json: bool) -> str:
     """The reasons of the rows, as text or JSON; in the applicant's view nothing of any other row."""
-    from axw.models.reasons import reasons
+    from axw.models.tables.reasons import reasons
 
     words = None if asked.wording is None else read_wording(asked.wording)
     found = reasons(fitted, frame, adverse=asked.adverse, top=asked.top or 4, reference=asked.reference, wording=words)

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def fit_sentences(save: Path, files: Mapping[str, str], changes: Sequence[str], budget: Budget) -> None:
     """Train in the folder `save`; `files` are train, labels and from, and perhaps valid and valid_labels."""
     from axw.learning import to_dict
-    from axw.models.sentences_settings import SentencesSettings
     from axw.models.text_model import Place
-    from axw.models.words import MaskedLanguageModel
+    from axw.models.words.classifier_settings import SentencesSettings
+    from axw.models.words.masked_words import MaskedLanguageModel
 
     base = MaskedLanguageModel.load(files["from"])
     start = SentencesSettings(network=base.settings.network, longest=base.settings.longest)
@@ -35,9 +35,9 @@ def fit_sentences(save: Path, files: Mapping[str, str], changes: Sequence[str], 
 def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -> str:
     """Train in a run folder, newly begun or resumed; the line that says what came of it."""
     from axw.learning import from_dict
-    from axw.models.sentences import FineTunedClassifier
-    from axw.models.sentences_settings import SentencesSettings
-    from axw.models.words import MaskedLanguageModel
+    from axw.models.words.classifier import FineTunedClassifier
+    from axw.models.words.classifier_settings import SentencesSettings
+    from axw.models.words.masked_words import MaskedLanguageModel
 
     found = {name: read_told(path) for name, path in files.items() if name != "from"}
     base = MaskedLanguageModel.load(files["from"])

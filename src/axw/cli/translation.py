@@ -71,7 +71,7 @@ def fit_translation(  # noqa: PLR0913 (a command line has as many parameters as 
     """
     from axw.learning import to_dict
     from axw.models.text_model import Place
-    from axw.models.translation_settings import TranslationSettings
+    from axw.models.translation.settings import TranslationSettings
 
     refuse_stdin("A run reads its text again when it is resumed", source, target, *(valid or ()))
     budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
@@ -87,8 +87,8 @@ def fit_translation(  # noqa: PLR0913 (a command line has as many parameters as 
 def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -> str:
     """Train in a run folder, newly begun or resumed; the lines that say what came of it."""
     from axw.learning import from_dict
-    from axw.models.translation_settings import TranslationSettings
-    from axw.models.translator import Translator
+    from axw.models.translation.settings import TranslationSettings
+    from axw.models.translation.translator import Translator
 
     source, target = _pairs(files["source"], files["target"])
     valid = _pairs(files["valid_source"], files["valid_target"]) if "valid_source" in files else None
@@ -145,7 +145,7 @@ def translate(
 
     from axw.data import read_lines
     from axw.learning import with_settings
-    from axw.models.translator import Translator, TranslatorEnsemble
+    from axw.models.translation.translator import Translator, TranslatorEnsemble
 
     loaded: Translator = Translator.load(model)
     if others:

@@ -61,7 +61,7 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
     from axw.ladders.translation import Corpus, equal_budget, translation_ladder
     from axw.learning import with_settings
     from axw.learning.allocator import keep_freed_memory
-    from axw.models.translation_settings import TranslationSettings
+    from axw.models.translation.settings import TranslationSettings
 
     settings = equal_budget(with_settings(TranslationSettings(), change or []), steps=steps, minutes=minutes)
     if threads is not None:

@@ -33,8 +33,8 @@ from axw.cli.training import (
 from axw.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from axw.models.parser import ConstituencyParser
     from axw.models.text_model import Place
+    from axw.models.trees.parser import ConstituencyParser
 
 FIT = examples(
     "axw fit trees train.mrg --save trees.run",
@@ -69,8 +69,8 @@ def fit_trees(  # noqa: PLR0913 (a command line has as many parameters as it has
     Traces and function tags are left away, as is usual. Ctrl-C saves; axw resume goes on.
     """
     from axw.learning import to_dict
-    from axw.models.parser_settings import ParserSettings
     from axw.models.text_model import Place
+    from axw.models.trees.settings import ParserSettings
 
     refuse_stdin("A run reads its trees again when it is resumed", file, valid)
     budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
@@ -88,8 +88,8 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
     """Train in a run folder, newly begun or resumed; the line that says what came of it."""
     from axw.data import read_trees
     from axw.learning import from_dict
-    from axw.models.parser import ConstituencyParser
-    from axw.models.parser_settings import ParserSettings
+    from axw.models.trees.parser import ConstituencyParser
+    from axw.models.trees.settings import ParserSettings
 
     found = {}
     for name, path in files.items():
@@ -124,7 +124,7 @@ def parse(
 ) -> None:
     """Parse: one tree in brackets for each sentence, in order; an empty line for an empty one."""
     from axw.data import read_lines
-    from axw.models.parser import ConstituencyParser, ParserEnsemble
+    from axw.models.trees.parser import ConstituencyParser, ParserEnsemble
 
     if (word is not None and svg is None) or (layer is not None and word is None):
         raise UsageError("--word is for --svg, and --layer for --word.", "axw parse", "Add --svg FILE --word N")

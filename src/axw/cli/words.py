@@ -109,7 +109,7 @@ def fit_words(  # noqa: PLR0913 (a command line has as many parameters as it has
         return
     from axw.learning import to_dict
     from axw.models.text_model import Place
-    from axw.models.words_settings import WordsSettings
+    from axw.models.words.settings import WordsSettings
 
     settings = settings_of(WordsSettings(), changes, budget)
     prepare(save)
@@ -135,8 +135,8 @@ def _together(paths: Mapping[str, Path | None]) -> None:
 def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -> str:
     """Train in a run folder, newly begun or resumed; the line that says what came of it."""
     from axw.learning import from_dict
-    from axw.models.words import MaskedLanguageModel
-    from axw.models.words_settings import WordsSettings
+    from axw.models.words.masked_words import MaskedLanguageModel
+    from axw.models.words.settings import WordsSettings
 
     found = {name: read_told(path) for name, path in files.items()}
     model = MaskedLanguageModel(from_dict(WordsSettings, settings)).fit(found["train"], found.get("valid"), place)
@@ -169,7 +169,7 @@ def fill(
 ) -> None:
     """Guess the words behind [MASK]: the best ones, their probabilities, and what each guess attended to."""
     from axw.data import read_lines
-    from axw.models.words import MaskedLanguageModel
+    from axw.models.words.masked_words import MaskedLanguageModel
 
     filler = MaskedLanguageModel.load(model).filler()
     lines = [line] if line != "-" else read_lines("-")

@@ -18,10 +18,10 @@ from axw.learning.hooks import Hook
 from axw.learning.runs import fingerprint_of_bytes
 from axw.learning.settings import to_dict
 from axw.measures.alignment import Alignment, alignment_error_rate
-from axw.models.aligning import align, readings, usual_reading
 from axw.models.text_model import Place
-from axw.models.translation_settings import TranslationSettings
-from axw.models.translator import Translator
+from axw.models.translation.aligning import align, readings, usual_reading
+from axw.models.translation.settings import TranslationSettings
+from axw.models.translation.translator import Translator
 from axw.storage import json_from_bytes, read_json_lines, write_json
 from axw.storage.disk import read_bounded
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from axw.errors import UsageError, did_you_mean
 from axw.learning.settings import with_settings
-from axw.models.translation_settings import TranslationSettings
+from axw.models.translation.settings import TranslationSettings
 
 
 class TranslationRung(NamedTuple):

@@ -14,9 +14,9 @@ from axw.equation import KINDS
 from axw.errors import DataError, NotFiniteError, UsageError, did_you_mean
 from axw.ladders.words_result import WordsAnswer, WordsLadder, build
 from axw.learning import OptimizerSettings, ScheduleSettings, Trainer, TrainSettings, to_dict
-from axw.models.words_lesson import words_lesson
-from axw.models.words_measures import AROUND, HeldOut, guesses, held_out, unigram_guesses, windows
-from axw.models.words_settings import WordsSettings
+from axw.models.words.lesson import words_lesson
+from axw.models.words.measures import AROUND, HeldOut, guesses, held_out, unigram_guesses, windows
+from axw.models.words.settings import WordsSettings
 from axw.networks.blocks import TransformerSettings
 from axw.networks.masked_words import MaskedWords
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from axw.ladders.statistics import Interval, holm, holm_intervals
 from axw.measures.bootstrap import resampled
-from axw.models.words_measures import Guesses
+from axw.models.words.measures import Guesses
 
 if TYPE_CHECKING:
     from axw.ladders.words import WordsRung

@@ -6,20 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from axw.models.explanation import Explanation
     from axw.models.loading import load
-    from axw.models.parser import ConstituencyParser
-    from axw.models.tables import AttentionClassifier, AttentionRegressor
-    from axw.models.translator import Translator
-    from axw.models.words import MaskedLanguageModel
+    from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
+    from axw.models.tables.explanation import Explanation
+    from axw.models.translation.translator import Translator
+    from axw.models.trees.parser import ConstituencyParser
+    from axw.models.words.masked_words import MaskedLanguageModel
 
 _HOMES = {
-    "AttentionClassifier": "tables",
-    "AttentionRegressor": "tables",
-    "ConstituencyParser": "parser",
-    "Explanation": "explanation",
-    "MaskedLanguageModel": "words",
-    "Translator": "translator",
+    "AttentionClassifier": "tables.estimators",
+    "AttentionRegressor": "tables.estimators",
+    "ConstituencyParser": "trees.parser",
+    "Explanation": "tables.explanation",
+    "MaskedLanguageModel": "words.masked_words",
+    "Translator": "translation.translator",
     "load": "loading",
 }
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from axw.data.vocabulary import BOS, EOS, Vocabulary
 from axw.measures.alignment import word_attention
-from axw.models.translator import Translator
-from axw.models.words import MaskedLanguageModel
+from axw.models.translation.translator import Translator
+from axw.models.words.masked_words import MaskedLanguageModel
 
 Unit = Literal["words", "pieces"]
 

@@ -15,9 +15,9 @@ from axw.data.batches import pad
 from axw.data.vocabulary import EOS
 from axw.decoding import score
 from axw.errors import UsageError
-from axw.models.tables import AttentionClassifier, AttentionRegressor
-from axw.models.translator import Translator
-from axw.models.words import MaskedLanguageModel
+from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
+from axw.models.translation.translator import Translator
+from axw.models.words.masked_words import MaskedLanguageModel
 
 TOKEN = "[MASK]"
 _TOP = 1000

@@ -6,13 +6,13 @@ import os
 from typing import Any
 
 from axw.errors import ModelError
-from axw.models import saved
-from axw.models.parser import ConstituencyParser
-from axw.models.saved_config import KIND
-from axw.models.sentences import FineTunedClassifier
+from axw.models.tables import saved
+from axw.models.tables.saved_config import KIND
 from axw.models.text_model import TextModel, model_folder
-from axw.models.translator import Translator
-from axw.models.words import MaskedLanguageModel
+from axw.models.translation.translator import Translator
+from axw.models.trees.parser import ConstituencyParser
+from axw.models.words.classifier import FineTunedClassifier
+from axw.models.words.masked_words import MaskedLanguageModel
 from axw.storage import read_folder
 
 TEXT: dict[str, type[TextModel[Any, Any]]] = {

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from axw.models.linear import Linear
-from axw.models.smoothing import Smoothed
+from axw.models.tables.linear import Linear
+from axw.models.tables.smoothing import Smoothed
 from axw.version import __version__
 
 EQUATIONS = {

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from axw.data.vocabulary import MASK, PAD
 from axw.errors import AxwError
-from axw.models.filled import TOKEN, Filled, asked_parts
-from axw.models.filling import WordFiller, _window
+from axw.models.words.filled import TOKEN, Filled, asked_parts
+from axw.models.words.filling import WordFiller, _window
 from axw.networks.masked_words import MaskedWords, readable
 from axw.serve.refusals import Refusal
 

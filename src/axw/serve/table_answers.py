@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from axw.models.explanation import OWN
+from axw.models.tables.explanation import OWN
 from axw.serve.limits import PARTS
 from axw.serve.refusals import Refusal
 from axw.serve.table_form import TableForm

@@ -11,8 +11,8 @@ import numpy as np
 
 from axw.data.vocabulary import Vocabulary
 from axw.errors import AxwError
-from axw.models.aligning import readings
-from axw.models.filled import TOKEN
+from axw.models.translation.aligning import readings
+from axw.models.words.filled import TOKEN
 from axw.networks.masked_words import MaskedWords
 from axw.serve.filling import fill_many
 from axw.serve.limits import BEAM, EXPLAINED_WORDS, MASKS, PIECES, WORDS

@@ -18,8 +18,8 @@ from axw.show.lines_between import lines_between
 from axw.show.page import table
 
 if TYPE_CHECKING:
-    from axw.models.aligning import Reading
-    from axw.models.translator import Translator
+    from axw.models.translation.aligning import Reading
+    from axw.models.translation.translator import Translator
 
 DROPPED = 0.2  # a source word that all target words together read less than this much is called dropped
 INVENTED = 0.2  # a target word that reads no source word more than this is called invented
@@ -40,7 +40,8 @@ class AlignmentDisplay(Display):
     ) -> Self:
         """The alignment of a translator, of its own translation where there is no `target`; with each source word left out.
 
-        reading   the layer and the row of A that are read: see `axw.models.aligning`. Raises what `model.alignment` raises.
+        reading   the layer and the row of A that are read: see
+                  `axw.models.translation.aligning`. Raises what `model.alignment` raises.
         """
         from axw.models.leave_one_out import source_words_left_out
 

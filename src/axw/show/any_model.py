@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from axw.errors import UsageError, did_you_mean
-from axw.models.explanation import Explanation
-from axw.models.tables import AttentionClassifier, AttentionRegressor
-from axw.models.translator import Translator
-from axw.models.words import MaskedLanguageModel
+from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
+from axw.models.tables.explanation import Explanation
+from axw.models.translation.translator import Translator
+from axw.models.words.masked_words import MaskedLanguageModel
 from axw.show.alignment import AlignmentDisplay
 from axw.show.attention import AttentionDisplay
 from axw.show.curves import CurvesDisplay

@@ -9,11 +9,11 @@ import numpy as np
 
 from axw.errors import UsageError
 from axw.models.attention_by_word import LayerAttention, Unit, of_line, of_pair
-from axw.models.explanation import OWN, Explanation
 from axw.models.leave_one_out import TOKEN, source_words_left_out, words_left_out
-from axw.models.tables import AttentionClassifier, AttentionRegressor
-from axw.models.translator import Translator
-from axw.models.words import MaskedLanguageModel
+from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
+from axw.models.tables.explanation import OWN, Explanation
+from axw.models.translation.translator import Translator
+from axw.models.words.masked_words import MaskedLanguageModel
 from axw.show.agreement import rank_correlation
 
 Compared = Callable[[LayerAttention], list[float | None]]

@@ -18,7 +18,7 @@ from axw.show.page import table
 from axw.show.svg import Svg, room
 
 if TYPE_CHECKING:
-    from axw.models.words import MaskedLanguageModel
+    from axw.models.words.masked_words import MaskedLanguageModel
 
 WIDTH, MOST_GUESSES = 860.0, 20
 _MOST, _LINE = 40, 46.0

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from axw.errors import DataError
-from axw.models.explanation import OWN, Explanation
+from axw.models.tables.explanation import OWN, Explanation
 from axw.show.agreement import agreement_note, rank_correlation
 from axw.show.charts import Part, signed
 from axw.show.escaping import visible

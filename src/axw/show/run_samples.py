@@ -15,8 +15,8 @@ from axw.show.ladder import CalibrationDisplay
 from axw.show.masked_word import MaskedWordDisplay
 
 if TYPE_CHECKING:
-    from axw.models.translator import Translator
-    from axw.models.words import MaskedLanguageModel
+    from axw.models.translation.translator import Translator
+    from axw.models.words.masked_words import MaskedLanguageModel
 
 EACH = 3  # examples of a kind
 PARTS = 4  # slices
@@ -114,7 +114,7 @@ def of_words(model: MaskedLanguageModel, lines: Sequence[str]) -> Samples:
 
 
 def _aligned(model: Translator, source: str, target: str) -> dict[str, Any] | None:
-    from axw.models.aligning import readings
+    from axw.models.translation.aligning import readings
 
     if not readings(model.settings) or not target.strip():
         return None

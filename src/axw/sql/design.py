@@ -1,4 +1,4 @@
-"""Z = [X, A X, log(1 + count), A L] as a table: the columns that `axw.models.linear` learns from, in its order."""
+"""Z = [X, A X, log(1 + count), A L] as a table: the columns that `axw.models.tables.linear` learns from, in its order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from axw.data import Columns
 from axw.errors import DataError, did_you_mean
-from axw.models.problem import Target
+from axw.models.tables.problem import Target
 from axw.sql.columns import number, transform
 from axw.sql.engine import Engine
 from axw.sql.given import SqlGiven

@@ -15,8 +15,8 @@ import numpy as np
 from axw.errors import DataError, DataWarning, UsageError, did_you_mean
 from axw.learning import solve as in_memory
 from axw.measures import calibration_error
-from axw.models.linear import PENALTIES
-from axw.models.problem import Target
+from axw.models.tables.linear import PENALTIES
+from axw.models.tables.problem import Target
 from axw.relations.table import MOST_KEY_LEVELS
 from axw.sql import solve
 from axw.sql.columns import add, fit_columns, number

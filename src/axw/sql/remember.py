@@ -13,10 +13,10 @@ import pandas as pd
 
 from axw.errors import ResourceError, UsageError
 from axw.models import AttentionClassifier, AttentionRegressor
-from axw.models.linear import Linear
-from axw.models.problem import TableRows
-from axw.models.reading import Reader
-from axw.models.saved_config import unfitted_step
+from axw.models.tables.linear import Linear
+from axw.models.tables.problem import TableRows
+from axw.models.tables.reading import Reader
+from axw.models.tables.saved_config import unfitted_step
 from axw.relations import Edges, Relation, Rows
 from axw.sql.engine import Engine
 from axw.sql.model import SqlModel

@@ -16,9 +16,9 @@ import torch
 from axw.data import Columns
 from axw.errors import AxwError, ModelError, UsageError
 from axw.models.model_card import code
-from axw.models.problem import Target
-from axw.models.saved_config import classes_from_config, classes_to_config
-from axw.models.saved_fields import Fields, not_written_by_axw
+from axw.models.tables.problem import Target
+from axw.models.tables.saved_config import classes_from_config, classes_to_config
+from axw.models.tables.saved_fields import Fields, not_written_by_axw
 from axw.relations import Ref, SameValue
 from axw.sql.design import Form
 from axw.sql.model import SqlModel

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from axw.errors import DataError, UsageError, did_you_mean
-from axw.models.problem import Target
+from axw.models.tables.problem import Target
 from axw.sql.columns import kind_of, number
 from axw.sql.engine import Engine
 

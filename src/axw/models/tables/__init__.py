@@ -1,0 +1,1 @@
+"""Rows of a table: estimators that follow scikit-learn, their memory, explanations and saved form."""

@@ -1,0 +1,1 @@
+"""Translation: the source sentence is the memory."""

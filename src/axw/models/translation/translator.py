@@ -1,0 +1,317 @@
+"""`Translator`: sentences of one language in, sentences of another out; trained on the user's own pairs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from axw.data.batches import batches_by_length, pad
+from axw.data.sentences import Sentences
+from axw.data.vocabulary import BOS, EOS, UNK, Vocabulary
+from axw.decoding import Ensemble, Hypothesis, SearchSettings, score, search
+from axw.errors import DataError, DataWarning, UsageError
+from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
+from axw.models.text_card import text_card
+from axw.models.text_model import Lesson, Place, TextModel
+from axw.models.translation.aligning import Reading, WordAlignment, align, replace_unknown
+from axw.models.translation.answers import Translation, begun_parts, joined
+from axw.models.translation.data import TranslationData, translation_data
+from axw.models.translation.lesson import BACKWARD, FORWARD, Encoded, likelihood, spelling, tag, translation_lesson
+from axw.models.translation.long_lines import flat
+from axw.models.translation.settings import TranslationSettings
+from axw.networks.luong import LuongNetwork
+from axw.networks.transformer import Transformer
+
+Direction = Literal["forward", "backward"]
+_AT_ONCE, _HYPOTHESES = 64, 1024  # sentences that are translated beside each other, and hypotheses of all of them
+_CHUNK = 2048  # lines that are sorted by length before they are translated
+
+
+class Translator(TextModel[TranslationSettings, TranslationData]):
+    """p(y | x) = prod_t softmax(W h_t), h the rows of a Transformer (2017) or of Luong's LSTM with attention (2015).
+
+    >>> t = Translator().fit(source_lines, target_lines)                        # doctest: +SKIP
+    >>> t.translate(["Ein Mann sitzt."], beam=5)                                # doctest: +SKIP
+    """
+
+    kind = "translation"
+    settings_class = TranslationSettings
+
+    def fit(
+        self,
+        source: Iterable[str],
+        target: Iterable[str],
+        valid: tuple[Iterable[str], Iterable[str]] | None = None,
+        place: Place | None = None,
+    ) -> Translator:
+        """Learn from pairs; `valid` is watched. Without it, every 20th pair is held out for that.
+
+        Raises `DataError` where the two have other numbers of lines, or no pair is left.
+        """
+        self._fit(translation_data(source, target, valid), place or Place())
+        return self
+
+    # ------------------------------------------------------------------------------------------------------ translating
+
+    def translate(
+        self,
+        lines: Iterable[str],
+        *,
+        beam: int | None = None,
+        search: SearchSettings | None = None,
+        direction: Direction = "forward",
+        dictionary: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """One line out for each line in, in order; nothing for a line of nothing but blanks.
+
+        beam        hypotheses that are followed at once, where `search` is not given;  search: see `SearchSettings`
+        dictionary  what to write for a source word that was met where the translation has `<unk>` (`replace_unknown`)
+
+        A line has the same translation alone and beside others, up to ties that rounding decides. One that is longer than
+        `settings.longest` is cut where a sentence ends, and its parts are translated by themselves: a `DataWarning` counts them.
+        """
+        found = self.hypotheses(lines, beam=beam, search=search, direction=direction, dictionary=dictionary)
+        return [best[0].text if best else "" for best in found]
+
+    def hypotheses(
+        self,
+        lines: Iterable[str],
+        *,
+        beam: int | None = None,
+        search: SearchSettings | None = None,
+        prefix: Sequence[str] | None = None,
+        direction: Direction = "forward",
+        dictionary: Mapping[str, str] | None = None,
+    ) -> Iterator[list[Translation]]:
+        """The `search.nbest` best translations of each line, best first, as they are made.
+
+        prefix   a text for each line that its translation must begin with; may be empty. `UsageError` for too few of them, or for
+                 a word that the vocabulary cannot write
+        """
+        settings = self.settings.search if search is None else search
+        settings = settings if beam is None else replace(settings, beam=beam, nbest=min(settings.nbest, beam))
+        writes = dictionary if dictionary is not None else {}
+        lines, done = iter(lines), 0
+        while chunk := list(islice(lines, _CHUNK)):
+            begun = None if prefix is None else list(prefix[done : done + len(chunk)])
+            if begun is not None and len(begun) < len(chunk):
+                raise UsageError(
+                    f"There are {done + len(begun)} prefixes for more lines; allowed: one for each line.", "In prefix."
+                )
+            yield from self._chunk(chunk, settings, begun, direction, writes, done)
+            done += len(chunk)
+
+    def _chunk(
+        self,
+        lines: list[str],
+        settings: SearchSettings,
+        prefix: list[str] | None,
+        direction: Direction,
+        dictionary: Mapping[str, str],
+        first: int,
+    ) -> list[list[Translation]]:
+        source, target = self._sides(direction)
+        parts, owner = flat(lines, source.encode(lines).lengths, source, self.settings.longest)
+        if len(parts) > len(lines):
+            warnings.warn(
+                f"{int((np.bincount(owner, minlength=len(lines)) > 1).sum())} of {len(lines)} lines are longer than longest="
+                f"{self.settings.longest} pieces, and were translated in parts.",
+                DataWarning,
+                stacklevel=3,
+            )
+        ids = self._encode(parts, source, direction)
+        begun = None if prefix is None else begun_parts(prefix, owner, target)
+        answers: list[list[Translation]] = [[] for _ in parts]
+        asked = np.flatnonzero([bool(part.strip()) for part in parts])
+        # By length, the longest first: where there is not enough memory, it is known at once.
+        order = asked[np.argsort(-ids.lengths[asked], kind="stable")]
+        at_once = max(1, min(_AT_ONCE, _HYPOTHESES // settings.beam))
+        for start in range(0, len(order), at_once):
+            index = order[start : start + at_once]
+            for part, found in zip(index, self._search(ids, index, settings, begun, first), strict=True):
+                text = partial(self._text, parts[part], target, dictionary, direction)
+                answers[part] = [
+                    Translation(text(best.ids), best.ids, best.score, best.log_probability, best.finished)
+                    for best in found
+                ]
+        return [
+            joined([answers[i] for i in own])
+            for own in np.split(np.arange(len(parts)), np.flatnonzero(np.diff(owner)) + 1)
+        ]
+
+    def _text(
+        self, line: str, target: Vocabulary, dictionary: Mapping[str, str], direction: Direction, ids: tuple[int, ...]
+    ) -> str:
+        if target.kind == "bpe" or not self.settings.replace_unknown or UNK not in ids or direction == "backward":
+            return target.decode(ids)
+        return replace_unknown(self, line, ids, dictionary)
+
+    def _search(
+        self, ids: Sentences, index: np.ndarray, settings: SearchSettings, prefix: Sentences | None, first: int
+    ) -> list[list[Hypothesis]]:
+        decoder, state = self._begin(torch.from_numpy(pad(ids, index, after=(EOS,))))
+        begun = None if prefix is None else [prefix[i].tolist() for i in index]
+        lengths, numbers = ids.lengths[index] + 1, index + first
+        return search(decoder, state, settings, source_lengths=lengths.tolist(), prefix=begun, numbers=numbers.tolist())
+
+    def _begin(self, source: torch.Tensor) -> tuple[Any, Any]:
+        """What the search steps with, and its first state; several networks are one decoder."""
+        network: Any = self.network
+        with torch.no_grad():
+            return network, network.start(network.encode(source))
+
+    # -------------------------------------------------------------------------------------------------------- measuring
+
+    def score(self, source: Sequence[str], target: Sequence[str], *, direction: Direction = "forward") -> np.ndarray:
+        """(n,) log p(target | source) of each pair, by forced decoding."""
+        if len(source) != len(target):
+            raise DataError(f"There are {len(source)} sources and {len(target)} targets.", "In score.", "Give pairs.")
+        one, other = self._sides(direction)
+        ids, aims = self._encode(source, one, direction), other.encode(target)
+        found = np.zeros(len(source))
+        for index in batches_by_length(ids.lengths + 1, 4096, seed=0, epoch=0, most=_AT_ONCE):
+            decoder, state = self._begin(torch.from_numpy(pad(ids, index, after=(EOS,))))
+            for i, logs in zip(index, score(decoder, state, [aims[i].tolist() for i in index]), strict=True):
+                found[i] = float(logs.sum(dtype=np.float64))
+        return found
+
+    def evaluate(self, source: Sequence[str], target: Sequence[str]) -> dict[str, float]:
+        """loss (nats per piece) and perplexity of the pairs. BLEU is a matter of `translate` and `axw.measures`."""
+        one, other = self._sides("forward")
+        return likelihood(self.network, Encoded(self._encode(source, one, "forward"), other.encode(target)))
+
+    def attention(self, source: str, target: str) -> dict[str, np.ndarray]:
+        """Every A while the model is made to say `target`: name of the layer -> (h n m), such as "cross 1": (h, target, source).
+
+        Rows: the start id and the target's pieces; columns: the source's pieces and the end id. See `pieces`.
+        """
+        one, other = self._sides("forward")
+        ids = torch.from_numpy(pad(self._encode([source], one, "forward"), [0], after=(EOS,)))
+        read = torch.from_numpy(pad(other.encode([target]), [0], before=(BOS,)))
+        network: Any = self.network
+        return {name: A[0].float().numpy() for name, A in network.attention(ids, read).items()}
+
+    def pieces(self, source: str, target: str) -> tuple[list[str], list[str]]:
+        """The columns and the rows of `attention`, for people to read."""
+        one, other = self._sides("forward")
+        return (
+            [*one.pieces(self._encode([source], one, "forward")[0]), "</s>"],
+            ["<s>", *other.pieces(other.encode([target])[0])],
+        )
+
+    def alignment(self, source: str, target: str | None = None, *, reading: Reading | None = None) -> WordAlignment:
+        """Which word of `source` each word of `target` was made from; without a target, of the model's own translation.
+
+        reading   the layer and the row of A: `axw.models.translation.aligning.Reading`; None: `usual_reading` of the settings
+        `UsageError` for a network without attention.
+        """
+        return align(self, [source], [self.translate([source])[0] if target is None else target], reading)[0]
+
+    def _cross(self, source: torch.Tensor, read: torch.Tensor, layer: str) -> np.ndarray:
+        """A of the layer (b n m), the mean over its heads, in forced decoding."""
+        network: Any = self.network
+        return np.asarray(network.attention(source, read)[layer].float().mean(1).numpy())
+
+    # ------------------------------------------------------------------------------------------- what the base asks for
+
+    def _sides(self, direction: Direction) -> tuple[Vocabulary, Vocabulary]:
+        """The vocabularies of what comes in and of what goes out."""
+        _ = self.network
+        if direction not in ("forward", "backward"):
+            raise UsageError(f"direction is {direction!r}; allowed: forward, backward.", "In the translator.")
+        if direction == "backward" and not self.settings.both_directions:
+            raise UsageError(
+                "This translator knows one direction; allowed: forward.",
+                "direction",
+                "Train one with both_directions=true.",
+            )
+        found = self._vocabularies
+        return found["source"], found.get("target", found["source"])
+
+    def _encode(self, lines: Sequence[str], vocabulary: Vocabulary, direction: Direction) -> Sentences:
+        return self._encoded(vocabulary.encode(lines), direction)
+
+    def _encoded(self, ids: Sentences, direction: Direction) -> Sentences:
+        """The ids of sources as the network reads them: with the tag of their direction where it knows both."""
+        if not self.settings.both_directions:
+            return ids
+        extra = self._vocabularies["source"].extra
+        return tag(ids, extra[FORWARD if direction == "forward" else BACKWARD])
+
+    def _learn_vocabularies(self, data: TranslationData) -> dict[str, Vocabulary]:
+        s = self.settings
+        extra = (FORWARD, BACKWARD) if s.both_directions else ()
+        if s.joint:
+            lines = [*data.train.source, *data.train.target]
+            return {"source": Vocabulary.learn(lines, s.vocabulary, kind=s.pieces, extra=extra)}
+        return {
+            name: Vocabulary.learn(lines, s.vocabulary, kind=s.pieces)
+            for name, lines in zip(("source", "target"), data.train, strict=True)
+        }
+
+    def _make_network(self, vocabularies: Mapping[str, Vocabulary]) -> nn.Module:
+        s, source = self.settings, vocabularies["source"]
+        sizes = source.size, vocabularies.get("target", source).size
+        if s.architecture == "luong":
+            return LuongNetwork(s.luong, *sizes, seed=s.train.seed)
+        return Transformer(s.transformer, *sizes, seed=s.train.seed)
+
+    def _lesson(self, data: TranslationData, network: nn.Module) -> Lesson:
+        source = self._vocabularies["source"]
+        target = self._vocabularies.get("target", source)
+        held = Encoded(self._encode(data.valid.source, source, "forward"), target.encode(data.valid.target))
+        return translation_lesson(self.settings, spelling(self.settings, source, target, data.train), held, network)
+
+    def _train_settings(self) -> TrainSettings:
+        return self.settings.train
+
+    def _fingerprint(self, data: TranslationData) -> str:
+        return fingerprint_of_bytes(line.encode() for pairs in data for side in pairs for line in (*side, ""))
+
+    def _facts(self, data: TranslationData) -> dict[str, Any]:
+        sizes = {name: vocabulary.size for name, vocabulary in self._vocabularies.items()}
+        pieces = {f"pieces, {name}": size for name, size in sizes.items()}
+        return {
+            "data": {"training pairs": len(data.train.source), "validation pairs": len(data.valid.source), **pieces}
+        }
+
+    def _card(self) -> str:
+        return text_card(
+            "A translator",
+            "It translates sentences of the kind that it was trained on.",
+            ["axw translate THIS_FOLDER < in > out"],
+            self.network,
+            to_dict(self.settings),
+            self.facts,
+        )
+
+
+class TranslatorEnsemble(Translator):
+    """Several translators with the same vocabularies as one: the mean of what they hold likely (Luong et al. 2015, section 4)."""
+
+    def __init__(self, translators: Sequence[Translator]) -> None:
+        if len({tuple(sorted((n, v.to_bytes()) for n, v in t._vocabularies.items())) for t in translators}) != 1:
+            raise UsageError(
+                f"The {len(translators)} translators have other vocabularies; allowed: one or more with the same.",
+                "In an ensemble.",
+                "Train them on the same text, with other seeds.",
+            )
+        super().__init__(translators[0].settings)
+        self.translators = list(translators)
+        self._vocabularies = translators[0]._vocabularies
+        self._network = translators[0].network
+
+    def _begin(self, source: torch.Tensor) -> tuple[Any, Any]:
+        parts = [translator._begin(source) for translator in self.translators]
+        return Ensemble([decoder for decoder, _ in parts]), tuple(state for _, state in parts)
+
+    def _cross(self, source: torch.Tensor, read: torch.Tensor, layer: str) -> np.ndarray:
+        return np.asarray(np.mean([translator._cross(source, read, layer) for translator in self.translators], axis=0))

@@ -1,0 +1,1 @@
+"""Parsing: translation into brackets, always a tree over the sentence's words."""

@@ -1,0 +1,1 @@
+"""Masked words: one sentence is its own memory."""

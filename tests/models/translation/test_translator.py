@@ -1,0 +1,224 @@
+"""The translator: trained in a folder or in memory, stopped and resumed, saved and loaded, one line in and one line out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import axw
+from axw.data.vocabulary import EOS, PAD
+from axw.decoding import SearchSettings
+from axw.errors import DataError, ModelError, UsageError
+from axw.learning import Stopped, with_settings
+from axw.learning.hooks import Hook, Record
+from axw.models.text_model import Place
+from axw.models.translation.lesson import Encoded, _rows, r_drop
+from axw.models.translation.settings import TranslationSettings
+from axw.models.translation.translator import Translator, TranslatorEnsemble
+
+WORDS = "ein mann frau hund sitzt läuft rot blau haus baum".split()
+CHANGES = [
+    "transformer.d_model=16",
+    "transformer.layers=1",
+    "transformer.heads=2",
+    "transformer.d_ff=32",
+    "transformer.dropout=0.1",
+    "luong.d_model=16",
+    "vocabulary=300",
+    "batch_tokens=200",
+    "longest=40",
+    "train.minutes=none",
+    "train.steps=12",
+    "train.evaluate_every=5",
+    "train.average=2",
+    "train.checkpoint_every=4",
+    "train.threads=1",
+    "train.schedule.warmup=5",
+    "train.schedule.rate=0.01",
+]
+TINY = with_settings(TranslationSettings(), CHANGES)
+
+
+def pairs(count: int, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Sentences, and the same read backwards in capitals."""
+    draw = np.random.default_rng(seed)
+    lines = [" ".join(draw.choice(WORDS, size=draw.integers(1, 8))) for _ in range(count)]
+    return lines, [" ".join(reversed(line.upper().split())) for line in lines]
+
+
+SOURCE, TARGET = pairs(101)
+VALID = pairs(7, seed=1)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Translator:
+    return Translator(TINY).fit(SOURCE, TARGET, VALID)
+
+
+def weights(model: Translator) -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in model.network.named_parameters()}
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_one_line_in_one_line_out(trained: Translator) -> None:
+    lines = [*VALID[0], "", "   ", "Ωμέγα 漢字", VALID[0][0]]
+    out = trained.translate(lines, beam=3)
+    assert len(out) == len(lines) and out[len(VALID[0])] == out[len(VALID[0]) + 1] == ""
+    assert out[-1] == out[0]
+    assert trained.translate([]) == []
+
+
+def test_alone_is_in_a_batch(trained: Translator) -> None:
+    together = trained.translate(VALID[0], beam=4)
+    assert [trained.translate([line], beam=4)[0] for line in VALID[0]] == together
+    assert trained.translate(VALID[0][::-1], beam=4) == together[::-1]
+
+
+def test_the_score_of_what_was_said_is_its_own(trained: Translator) -> None:
+    settings, (_, vocabulary) = SearchSettings(beam=3, nbest=2, length_penalty="none"), trained._sides("forward")
+    for line, answers in zip(VALID[0], trained.hypotheses(VALID[0], search=settings), strict=True):
+        for answer in answers:
+            if answer.finished and vocabulary.encode([answer.text])[0].tolist() == list(answer.ids):
+                assert trained.score([line], [answer.text])[0] == pytest.approx(answer.log_probability, abs=1e-3)
+
+
+def test_a_prefix_is_kept(trained: Translator) -> None:
+    begun = ["HAUS" if i % 2 else "" for i in range(len(VALID[0]))]
+    found = [best[0].text for best in trained.hypotheses(VALID[0], beam=2, prefix=begun)]
+    assert all(text.startswith(start) for text, start in zip(found, begun, strict=True))
+
+
+def test_the_likelihood_is_that_of_all_rows_at_once(trained: Translator) -> None:
+    source, target = trained._sides("forward")
+    encoded = Encoded(source.encode(VALID[0]), target.encode(VALID[1]))
+    nats = count = 0.0
+    for i in range(len(VALID[0])):
+        batch = encoded.at(np.array([i]))
+        log_p = torch.log_softmax(trained.network.logits(trained.network(batch.source, batch.read)), -1)  # type: ignore[operator]
+        nats -= float(log_p.gather(-1, batch.said[..., None]).sum().detach())
+        count += int((batch.said != PAD).sum())
+        assert batch.said[0, -1] == EOS
+    assert trained.evaluate(*VALID)["loss"] == pytest.approx(nats / count, rel=1e-5)
+
+
+def test_saved_and_loaded_is_as_before(trained: Translator, tmp_path: Path) -> None:
+    trained.save(tmp_path / "model")
+    loaded = axw.load(tmp_path / "model")
+    assert type(loaded) is Translator and same(weights(loaded), weights(trained))
+    assert loaded.translate(VALID[0]) == trained.translate(VALID[0]) and loaded.settings == trained.settings
+    with pytest.raises(ModelError, match="kind 'translation', and not 'words'"):
+        axw.MaskedLanguageModel.load(tmp_path / "model")
+
+
+class StopAt(Hook):
+    """Ctrl-C, at a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_records(self, records: Sequence[Record]) -> None:
+        if records[0].step == self.step:
+            import signal
+
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("changes", [[], ["subword_dropout=0.1", "both_directions=true", "word_dropout=0.1"]], ids=str)
+def test_stopped_and_resumed_is_undisturbed(changes: list[str], tmp_path: Path) -> None:
+    settings = with_settings(TINY, [*changes, "train.log_every=1"])
+    whole = Translator(settings).fit(SOURCE, TARGET, VALID, Place(tmp_path / "whole"))
+    with pytest.raises(Stopped) as stopped:
+        Translator(settings).fit(SOURCE, TARGET, VALID, Place(tmp_path / "cut", hooks=[StopAt(7)]))
+    assert stopped.value.exit_code == 130
+    with pytest.raises(ModelError, match="has not ended.*\n.*\nGo on: axw resume"):
+        axw.load(tmp_path / "cut")
+    resumed = Translator(settings).fit(SOURCE, TARGET, VALID, Place(tmp_path / "cut", resume=True))
+    assert same(weights(whole), weights(resumed))
+    histories = [
+        [{**json.loads(line), "seconds": 0} for line in (tmp_path / name / "history.jsonl").read_text().splitlines()]
+        for name in ("whole", "cut")
+    ]
+    assert histories[0] == histories[1]
+    assert axw.load(tmp_path / "cut").translate(VALID[0]) == whole.translate(VALID[0])
+
+
+def test_other_data_or_settings_are_refused(tmp_path: Path) -> None:
+    Translator(TINY).fit(SOURCE, TARGET, VALID, Place(tmp_path / "run"))
+    with pytest.raises(ModelError, match="cannot go on exactly as it was: data was"):
+        Translator(TINY).fit(SOURCE[1:], TARGET[1:], VALID, Place(tmp_path / "run", resume=True))
+    with pytest.raises(ModelError, match="smoothing was 0.1, is 0.2"):
+        Translator(replace(TINY, smoothing=0.2)).fit(SOURCE, TARGET, VALID, Place(tmp_path / "run", resume=True))
+    with pytest.raises(UsageError, match="holds a run already"):
+        Translator(TINY).fit(SOURCE, TARGET, VALID, Place(tmp_path / "run"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("architecture", ["transformer", "luong"])
+def test_it_learns_to_turn_a_sentence_round(architecture: str) -> None:
+    more = ["train.steps=400", "train.schedule.warmup=50", "transformer.d_model=32", "luong.d_model=64", "smoothing=0"]
+    settings = with_settings(TINY, [*more, f"architecture={architecture}", "luong.input_feeding=true"])
+    source, target = pairs(2003, seed=5)
+    model = Translator(settings).fit(source, target)
+    fresh = pairs(53, seed=9)
+    right = sum(a == b for a, b in zip(model.translate(fresh[0]), fresh[1], strict=True))
+    assert right > 40
+
+
+def test_luong_goes_the_same_way() -> None:
+    model = Translator(replace(TINY, architecture="luong")).fit(SOURCE, TARGET, VALID)
+    out = model.translate(VALID[0], beam=3)
+    assert [model.translate([line], beam=3)[0] for line in VALID[0]] == out
+    assert list(model.attention("ein mann", "MANN EIN")) == ["cross 1"]
+
+
+def test_both_directions(trained: Translator) -> None:
+    model = Translator(replace(TINY, both_directions=True)).fit(SOURCE, TARGET, VALID)
+    assert len(model.translate(VALID[1], direction="backward")) == len(VALID[1])
+    with pytest.raises(UsageError, match="knows one direction"):
+        trained.translate(VALID[1], direction="backward")
+
+
+def test_an_ensemble_of_one_model_is_the_model(trained: Translator) -> None:
+    both = TranslatorEnsemble([trained, trained])
+    assert both.translate(VALID[0], beam=3) == trained.translate(VALID[0], beam=3)
+    other = Translator(replace(TINY, vocabulary=280)).fit(SOURCE, TARGET, VALID)
+    with pytest.raises(UsageError, match="have other vocabularies"):
+        TranslatorEnsemble([trained, other])
+
+
+def test_r_drop_without_dropout_is_the_plain_loss(trained: Translator) -> None:
+    source, target = trained._sides("forward")
+    batch = Encoded(source.encode(VALID[0]), target.encode(VALID[1])).at(np.arange(5))
+    rows, said = _rows(trained.network, batch), batch.said[batch.said != PAD]
+    plain = torch.nn.functional.cross_entropy(
+        trained.network.logits(rows),
+        said,
+        reduction="sum",
+        label_smoothing=0.1,  # type: ignore[operator]
+    )
+    found = r_drop(trained.network, rows, rows, said, 0.1, 5.0)
+    torch.testing.assert_close(found.sum, plain, rtol=1e-5, atol=1e-5)
+
+
+def test_bad_pairs_and_settings_are_said() -> None:
+    with pytest.raises(DataError, match="3 source lines and 2 target lines"):
+        Translator(TINY).fit(["a", "b", "c"], ["a", "b"])
+    with pytest.raises(DataError, match="No pair is left of 2: one side of each is empty"):
+        Translator(TINY).fit(["a", ""], ["", "b"])
+    with pytest.raises(UsageError, match="is not fitted"):
+        Translator(TINY).translate(["a"])
+    with pytest.raises(UsageError, match="beam is 0; allowed: 1 to 1000"):
+        replace(TINY.search, beam=0)
+    with pytest.raises(UsageError, match="joint is false with shared 'all'"):
+        replace(TINY, joint=False)
+    with pytest.raises(UsageError, match="r_drop is -1"):
+        replace(TINY, r_drop=-1.0)
