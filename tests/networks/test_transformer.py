@@ -23,6 +23,15 @@ FORMS = [
     *(replace(TINY, positions=kind) for kind in POSITIONS if kind != "sinusoidal"),
     replace(TINY, layers=0, decoder_layers=1),
     replace(TINY, heads=1, score="even", window=1),
+    replace(
+        TINY,
+        norm_place="post",
+        attention_bias=True,
+        bias=True,
+        embedding_norm=True,
+        output_bias=True,
+        norm_epsilon=1e-12,
+    ),
 ]
 SOURCE = torch.tensor([[7, 8, 9, 10, 2], [11, 5, 2, 0, 0], [6, 2, 0, 0, 0]])
 TARGET = torch.tensor([[1, 9, 6, 5], [1, 12, 0, 0], [1, 5, 7, 0]])
@@ -126,6 +135,14 @@ def test_masked_places_alone_are_projected() -> None:
     assert set(model.attention(SOURCE)) == {"encoder 1", "encoder 2"}
 
 
+def test_what_bert_does_before_words_are_scored() -> None:
+    model = MaskedWords(replace(TINY, output_transform=True, norm_epsilon=1e-12), 17, seed=1).double().eval()
+    places = torch.tensor([1, 6, 10])
+    rows = torch.nn.functional.gelu(model.transform.inner(model.rows(SOURCE)).flatten(0, 1)[places])
+    wanted = (rows - rows.mean(-1, keepdim=True)) / rows.var(-1, correction=0, keepdim=True).sqrt()
+    torch.testing.assert_close(model(SOURCE, places), wanted)
+
+
 def test_the_seed_makes_the_weights_and_leaves_the_generator() -> None:
     torch.manual_seed(9)
     before = torch.get_rng_state()
@@ -143,6 +160,10 @@ def test_wrong_settings_are_said_all_at_once() -> None:
         TransformerSettings(d_model=10)
     with pytest.raises(UsageError, match="heads is 4 with score 'dot'"):
         TransformerSettings(score="dot")
+    with pytest.raises(UsageError, match="norm_epsilon is 0.0; allowed: between 0 and 1, such as 1e-5, or none"):
+        TransformerSettings(norm_epsilon=0.0)
+    with pytest.raises(UsageError, match="attention_bias is true with score 'dot'; allowed: with score query-key"):
+        TransformerSettings(score="dot", heads=1, attention_bias=True)
     with pytest.raises(UsageError, match="shared is 'all' with 17 source and 19 target ids"):
         Transformer(TINY, 17, 19)
     with pytest.raises(UsageError, match="A sentence has 40 pieces; learned positions know 32"):

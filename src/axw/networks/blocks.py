@@ -42,14 +42,19 @@ class TransformerSettings:
     d_ff               feed-forward width of the ungated kinds; gated kinds get 2/3 of it, so that parameters are equal
     feedforward        relu, gelu, swish, relu2, glu, bilinear, reglu, geglu, swiglu; none: the layer has attention only
     bias               whether the feed-forward products have biases (Vaswani et al.: yes, Shazeer: no)
+    attention_bias     whether query, key, value and what is made of them have biases, as in BERT and Marian
     score              query-key (A = X Q K' X'), bilinear (A = X W X', of rank d_k), dot (A = X X'), even (A given by the mask)
     window             how far a row of the encoder reads to either side (section 4, restricted self-attention); None: all
     normalize          of A: softmax, or mean (no softmax: the scores over the number of rows)
     positions          sinusoidal or learned (added to X), rotary, alibi, relative (in the scores), none
     longest            places that learned positions know
     norm, norm_place   layer or rms; before each sub-layer (pre, with one at the end of the stack) or after it (post, 2017)
+    norm_epsilon       what is added to the variance; None: 1e-5 of layer, 1.2e-7 of rms
+    embedding_norm     whether embedded words are normalised too, as in BERT
     dropout            on each sub-layer's output and on the embedded words;  attention_dropout on A;  feedforward_dropout inside
     shared             which of source embedding, target embedding and output are one matrix: all, target (the last two), none
+    output_bias        of an encoder-decoder: whether each word has a number of its own added to its score
+    output_transform   of a masked-word model: one more product, gelu and norm before the words are scored, as in BERT
     """
 
     d_model: int = 256
@@ -61,6 +66,7 @@ class TransformerSettings:
     d_ff: int = 1024
     feedforward: str = "relu"
     bias: bool = False
+    attention_bias: bool = False
     score: str = "query-key"
     window: int | None = None
     normalize: str = "softmax"
@@ -68,10 +74,14 @@ class TransformerSettings:
     longest: int = 1024
     norm: str = "layer"
     norm_place: str = "pre"
+    norm_epsilon: float | None = None
+    embedding_norm: bool = False
     dropout: float = 0.1
     attention_dropout: float = 0.1
     feedforward_dropout: float = 0.1
     shared: Literal["all", "target", "none"] = "all"
+    output_bias: bool = False
+    output_transform: bool = False
 
     def __post_init__(self) -> None:
         wrong = [
@@ -84,6 +94,10 @@ class TransformerSettings:
             for name in ("dropout", "attention_dropout", "feedforward_dropout")
             if not 0.0 <= getattr(self, name) < 1.0
         ]
+        if self.norm_epsilon is not None and not 0.0 < self.norm_epsilon < 1.0:
+            wrong.append(f"norm_epsilon is {self.norm_epsilon}; allowed: between 0 and 1, such as 1e-5, or none.")
+        if self.attention_bias and self.score != "query-key":
+            wrong.append(f"attention_bias is true with score {self.score!r}; allowed: with score query-key.")
         if self.layers < 0 or (self.decoder_layers is not None and self.decoder_layers < 1):
             wrong.append(f"layers is {self.layers}, decoder_layers {self.decoder_layers}; allowed: at least 0, and 1.")
         allowed = {
@@ -127,7 +141,7 @@ class TransformerSettings:
 
 
 def attention_of(s: TransformerSettings) -> Attention:
-    """The attention of one sub-layer: `s.score`, values and what is made of them without biases."""
+    """The attention of one sub-layer: `s.score`, values, and what is made of them."""
     score: Score
     if s.score == "dot":
         score = Dot()
@@ -136,16 +150,21 @@ def attention_of(s: TransformerSettings) -> Attention:
     elif s.score == "bilinear":
         score = General(s.d_model, rank=s.key_width)
     else:
-        score = (Rotary if s.positions == "rotary" else QueryKey)(s.d_model, s.key_width, s.heads)
-    value = nn.Linear(s.d_model, s.heads * s.value_width, bias=False)
-    out = nn.Linear(s.heads * s.value_width, s.d_model, bias=False)
+        kind = Rotary if s.positions == "rotary" else QueryKey
+        score = kind(s.d_model, s.key_width, s.heads, bias=s.attention_bias)
+    value = nn.Linear(s.d_model, s.heads * s.value_width, bias=s.attention_bias)
+    out = nn.Linear(s.heads * s.value_width, s.d_model, bias=s.attention_bias)
     for layer in (value, out):
         nn.init.xavier_uniform_(layer.weight)
+        if s.attention_bias:
+            nn.init.zeros_(layer.bias)
     return Attention(score, value, out, normalize=s.normalize, dropout=s.attention_dropout)
 
 
 def norm_of(s: TransformerSettings) -> nn.Module:
-    return nn.LayerNorm(s.d_model) if s.norm == "layer" else nn.RMSNorm(s.d_model)
+    if s.norm == "rms":
+        return nn.RMSNorm(s.d_model, eps=s.norm_epsilon)
+    return nn.LayerNorm(s.d_model, eps=1e-5 if s.norm_epsilon is None else s.norm_epsilon)
 
 
 class Residual(nn.Module):

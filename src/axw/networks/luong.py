@@ -109,6 +109,11 @@ class LuongNetwork(nn.Module):
         """W_s of the last product, (V d)."""
         return self.embed_target if self.output is None else self.output
 
+    @property
+    def output_bias(self) -> Tensor | None:
+        """Eq. 6 has none."""
+        return None
+
     def logits(self, hidden: Tensor) -> Tensor:
         """(... d) -> (... V): h~ W_s'."""
         return F.linear(hidden, self.projection)

@@ -32,6 +32,7 @@ class Embedding(nn.Module):
         self.places = (
             nn.Parameter(torch.empty(s.longest, s.d_model).normal_(0.0, 0.02)) if s.positions == "learned" else None
         )
+        self.norm = norm_of(s) if s.embedding_norm else nn.Identity()
 
     def forward(self, ids: Tensor, start: int = 0) -> Tensor:
         """ids (b n) -> (b n d); `start` is the place of the first."""
@@ -47,7 +48,7 @@ class Embedding(nn.Module):
                     "Cut the sentence, or set longest before training.",
                 )
             X = X + self.places[start : start + n]
-        return dropout(X, self.dropout, self.training)
+        return dropout(self.norm(X), self.dropout, self.training)
 
 
 class _Bias(nn.Module):
@@ -136,6 +137,7 @@ class Transformer(nn.Module):
             self.output = None if s.shared != "none" else nn.Parameter(torch.empty_like(self.embed_target.weight))
             if self.output is not None:
                 nn.init.normal_(self.output, 0.0, s.d_model**-0.5)
+            self.output_bias = nn.Parameter(torch.zeros(target_size)) if s.output_bias else None
 
     def decoder_layers(self) -> list[DecoderLayer]:
         return [cast(DecoderLayer, layer) for layer in self.layers]
@@ -167,8 +169,8 @@ class Transformer(nn.Module):
         return self.embed_target.weight if self.output is None else self.output
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """(... d) -> (... V): hidden W'."""
-        return F.linear(hidden, self.projection)
+        """(... d) -> (... V): hidden W', and b where words have a number of their own."""
+        return F.linear(hidden, self.projection, self.output_bias)
 
     def start(self, source: Source) -> State:
         """Nothing is said yet."""

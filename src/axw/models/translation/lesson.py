@@ -118,7 +118,9 @@ def translation_lesson(settings: TranslationSettings, spelled: Spelling, valid: 
         target = batch.said[batch.said != PAD]
         if settings.r_drop:
             return r_drop(model, first, _rows(model, batch), target, settings.smoothing, settings.r_drop)
-        return projected_cross_entropy(first, model.projection, target, smoothing=settings.smoothing)
+        return projected_cross_entropy(
+            first, model.projection, target, bias=model.output_bias, smoothing=settings.smoothing
+        )
 
     def evaluate(model: nn.Module) -> dict[str, float]:
         return likelihood(model, valid, settings.batch_tokens)
@@ -151,7 +153,9 @@ def likelihood(model: Any, pairs: Encoded, tokens: int = 4096) -> dict[str, floa
     with torch.no_grad():
         for index in batches_by_length(pairs.lengths(), tokens, seed=0, epoch=0, noise=0.0):
             batch = pairs.at(index)
-            found = projected_cross_entropy(_rows(model, batch), model.projection, batch.said[batch.said != PAD])
+            found = projected_cross_entropy(
+                _rows(model, batch), model.projection, batch.said[batch.said != PAD], bias=model.output_bias
+            )
             nats, count = nats + float(found.sum), count + found.count
     mean = nats / max(count, 1)
     return {"loss": mean, "perplexity": float(np.exp(min(mean, 700.0)))}

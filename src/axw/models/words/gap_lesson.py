@@ -77,7 +77,9 @@ def spans_lesson(
         return Lazy(len(index), make)
 
     def loss(model: Any, batch: PairBatch) -> Measured:
-        return projected_cross_entropy(_rows(model, batch), model.projection, batch.said[batch.said != PAD])
+        return projected_cross_entropy(
+            _rows(model, batch), model.projection, batch.said[batch.said != PAD], bias=model.output_bias
+        )
 
     asked = held_out_spans(vocabulary, valid, settings)
 
