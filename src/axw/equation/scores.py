@@ -87,6 +87,7 @@ class General(nn.Module):
     """
 
     heads = 1
+    products = ("U", "V")
 
     def __init__(self, d: int, e: int | None = None, rank: int | None = None) -> None:
         super().__init__()
@@ -143,6 +144,7 @@ class Concat(nn.Module):
     """
 
     heads = 1
+    products = ("W", "U")
 
     def __init__(self, d: int, k: int | None = None, e: int | None = None) -> None:
         super().__init__()

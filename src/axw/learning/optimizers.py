@@ -1,4 +1,4 @@
-"""Optimizers, made from settings. All are PyTorch's own."""
+"""Optimizers, made from settings. All but Muon are PyTorch's own."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from torch import Tensor
 
 from axw.errors import ModelError, UsageError
 from axw.learning.distributed import spread, whole
+from axw.learning.muon import Muon
+from axw.learning.parameters import Leaves
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSettings:
     """Which optimizer, and its numbers; the rate comes from the schedule.
 
-    name           sgd, adam (Kingma and Ba 2015), adamw (Loshchilov and Hutter 2019), adafactor (Shazeer and Stern 2018)
-    beta1, beta2   adam, adamw: memory of the mean and of the square of the gradient
-    epsilon        adam, adamw: added below the fraction
-    momentum       sgd
+    name           sgd, adam (Kingma and Ba 2015), adamw (Loshchilov and Hutter 2019), adafactor (Shazeer and Stern 2018), or
+                   muon (Jordan et al. 2024) for the matrices of products, with adamw for everything else
+    beta1, beta2   adam, adamw, muon: memory of the mean and of the square of the gradient
+    epsilon        adam, adamw, muon: added below the fraction
+    momentum       sgd, and muon's matrices (0.95 where it is 0)
     weight_decay   shrinks matrices, never vectors such as biases and gains; with adam and sgd it is part of the gradient
     clip           greatest norm of the whole gradient (Pascanu et al. 2013); None: as it is
     """
 
-    name: Literal["sgd", "adam", "adamw", "adafactor"] = "adam"
+    name: Literal["sgd", "adam", "adamw", "adafactor", "muon"] = "adam"
     beta1: float = 0.9
     beta2: float = 0.98
     epsilon: float = 1e-9
@@ -50,17 +53,19 @@ class OptimizerSettings:
             raise UsageError(" ".join(wrong), "In the optimizer settings.", "Correct each of them.")
 
 
-def make_optimizer(
-    settings: OptimizerSettings, decayed: Sequence[Tensor], others: Sequence[Tensor], *, fused: bool = False
-) -> torch.optim.Optimizer:
-    """The optimizer of two groups of parameters, with and without weight decay. `fused`: one pass over memory a step."""
+def make_optimizer(settings: OptimizerSettings, leaves: Leaves, *, fused: bool = False) -> torch.optim.Optimizer:
+    """The optimizer of these parameters. `fused`: one pass over memory a step."""
     s = settings
     groups: list[dict[str, Any]] = [
         {"params": list(group), "weight_decay": decay}
-        for group, decay in ((decayed, s.weight_decay), (others, 0.0))
+        for group, decay in zip(leaves, (s.weight_decay, s.weight_decay, 0.0), strict=True)
         if group
     ]
     betas = (s.beta1, s.beta2)
+    if s.name == "muon":
+        if leaves.products:
+            groups[0]["orthogonal"] = True
+        return Muon(groups, momentum=s.momentum or 0.95, betas=betas, eps=s.epsilon, fused=fused)
     if s.name == "sgd":
         return torch.optim.SGD(groups, lr=1.0, momentum=s.momentum, fused=fused or None)
     if s.name == "adam":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,15 +13,25 @@ from axw.errors import UsageError
 _ALIGN = 16  # numbers: 64 bytes of float32, a cache line, so that every view starts where a tensor of its own would
 
 
+Shaped = Literal["none", "products", "all"]
+"""Which matrices an optimizer wants each in its shape; the others may come as one long vector."""
+
+
+class Leaves(NamedTuple):
+    """What an optimizer updates: matrices of products, other matrices (a row for each word), and vectors, which never decay."""
+
+    products: list[Tensor]
+    tables: list[Tensor]
+    vectors: list[Tensor]
+
+
 class Parameters(Protocol):
     """What the trainer asks of either layout."""
 
     values: list[Tensor]
     """The full-precision numbers; the moving average and the best weights are kept in the same layout."""
 
-    def leaves(self, shaped: bool) -> tuple[list[Tensor], list[Tensor]]:
-        """What the optimizer updates: those with weight decay (two dimensions or more), and those without."""
-        ...
+    def leaves(self, shaped: Shaped) -> Leaves: ...
 
     def zero(self) -> None: ...
     def collect(self) -> None:
@@ -51,20 +61,20 @@ class FlatParameters:
 
     def __init__(self, model: nn.Module, dtype: torch.dtype | None = None) -> None:
         self._model = model
-        # matrices first, so that weight decay is one segment
-        found = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        self._items = sorted(found, key=lambda item: item[1].ndim < 2)
+        # each kind is one segment
+        self._items = sorted(_learnt(model), key=lambda item: item.kind)
         full, device = _one_kind(self._items)
         mixed = dtype is not None and dtype != full
         self._buffers = {name: b.clone() for name, b in model.named_buffers()} if mixed else {}
         self._places: list[int] = []
-        size = self._decayed = 0
-        for _, p in self._items:
+        self._ends = [0, 0, 0]
+        size = 0
+        for _, p, kind in self._items:
             self._places.append(size)
             size += -(-p.numel() // _ALIGN) * _ALIGN
-            self._decayed = size if p.ndim >= 2 else self._decayed
+            self._ends[kind:] = [size] * (3 - kind)
         master = torch.zeros(size, dtype=full, device=device)
-        for (_, p), view in zip(self._items, self._views(master), strict=True):
+        for (_, p, _), view in zip(self._items, self._views(master), strict=True):
             view.copy_(p.detach())
         self.values, self._total = [master], torch.zeros_like(master)
         self._computed, self._gradient = master, self._total
@@ -73,24 +83,22 @@ class FlatParameters:
             self._computed, self._gradient = master.to(dtype), torch.zeros_like(master, dtype=dtype)
         self._bind()
 
-    def leaves(self, shaped: bool) -> tuple[list[Tensor], list[Tensor]]:
+    def leaves(self, shaped: Shaped) -> Leaves:
         master, total = self.values[0], self._total
-        if shaped:
-            pairs = list(zip(self._views(master), self._views(total), strict=True))
-            cut = sum(p.ndim >= 2 for _, p in self._items)
-        else:
-            pairs = [
-                (master[: self._decayed], total[: self._decayed]),
-                (master[self._decayed :], total[self._decayed :]),
-            ]
-            cut = 1
-        with_decay, without = ([_leaf(v, g) for v, g in half if v.numel()] for half in (pairs[:cut], pairs[cut:]))
-        return with_decay, without
+        views, gradients = self._views(master), self._views(total)
+        found: list[list[Tensor]] = []
+        for kind, (start, end) in enumerate(zip([0, *self._ends], self._ends, strict=False)):
+            if shaped == "all" or (shaped == "products" and kind == 0):
+                one_by_one = zip(views, gradients, self._items, strict=True)
+                found.append([_leaf(v, g) for v, g, item in one_by_one if item.kind == kind])
+            else:
+                found.append([_leaf(master[start:end], total[start:end])] if end > start else [])
+        return Leaves(*found)
 
     def zero(self) -> None:
         self._gradient.zero_()
         self._total.zero_()
-        if any(p.grad is not g for (_, p), g in zip(self._items, self._grads, strict=True)):
+        if any(item.parameter.grad is not g for item, g in zip(self._items, self._grads, strict=True)):
             self._bind()
 
     def collect(self) -> None:
@@ -106,8 +114,8 @@ class FlatParameters:
             self._computed.copy_(self.values[0])
 
     def named(self, values: Sequence[Tensor]) -> Iterator[tuple[str, Tensor]]:
-        for (name, _), view in zip(self._items, self._views(values[0]), strict=True):
-            yield name, view
+        for item, view in zip(self._items, self._views(values[0]), strict=True):
+            yield item.name, view
 
     def release(self) -> None:
         """Where a buffer is what rounding made of the first one, the first one comes back."""
@@ -116,19 +124,19 @@ class FlatParameters:
         for name, buffer in self._model.named_buffers():
             if name in self._buffers and torch.equal(self._buffers[name].to(now[name].dtype), now[name]):
                 buffer.data = self._buffers[name]
-        for (_, p), view in zip(self._items, self._views(self.values[0]), strict=True):
+        for (_, p, _), view in zip(self._items, self._views(self.values[0]), strict=True):
             p.grad = None
             p.data = view.clone()
 
     def _views(self, flat: Tensor) -> list[Tensor]:
         return [
             flat[start : start + p.numel()].view(p.shape)
-            for start, (_, p) in zip(self._places, self._items, strict=True)
+            for start, (_, p, _) in zip(self._places, self._items, strict=True)
         ]
 
     def _bind(self) -> None:
         self._grads = self._views(self._gradient)
-        for (_, p), view, grad in zip(self._items, self._views(self._computed), self._grads, strict=True):
+        for (_, p, _), view, grad in zip(self._items, self._views(self._computed), self._grads, strict=True):
             p.grad = None
             p.data = view
             p.grad = grad
@@ -138,28 +146,49 @@ class ShardedParameters:
     """The parameters as they are, each perhaps spread over processes (FSDP2 `fully_shard`)."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._items = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        self.values: list[Tensor] = [p.detach() for _, p in self._items]
+        self._items = _learnt(model)
+        self.values: list[Tensor] = [item.parameter.detach() for item in self._items]
 
-    def leaves(self, shaped: bool) -> tuple[list[Tensor], list[Tensor]]:
-        return [p for _, p in self._items if p.ndim >= 2], [p for _, p in self._items if p.ndim < 2]
+    def leaves(self, shaped: Shaped) -> Leaves:
+        kinds: list[list[Tensor]] = [[item.parameter for item in self._items if item.kind == kind] for kind in range(3)]
+        return Leaves(*kinds)
 
     def zero(self) -> None:
-        for _, p in self._items:
-            p.grad = None
+        for item in self._items:
+            item.parameter.grad = None
 
     def collect(self) -> None: ...
 
     def gradients(self) -> list[Tensor]:
-        return [p.grad for _, p in self._items if p.grad is not None]
+        return [item.parameter.grad for item in self._items if item.parameter.grad is not None]
 
     def publish(self) -> None: ...
 
     def named(self, values: Sequence[Tensor]) -> Iterator[tuple[str, Tensor]]:
-        for (name, _), value in zip(self._items, values, strict=True):
-            yield name, value
+        for item, value in zip(self._items, values, strict=True):
+            yield item.name, value
 
     def release(self) -> None: ...
+
+
+class _Item(NamedTuple):
+    name: str
+    parameter: nn.Parameter
+    kind: int  # its place in `Leaves`
+
+
+def _learnt(model: nn.Module) -> list[_Item]:
+    """The parameters that are learnt. A module's `products` names its matrices that rows are multiplied by; Linear has one."""
+    products = {
+        id(getattr(module, name))
+        for module in model.modules()
+        for name in getattr(module, "products", ("weight",) if isinstance(module, nn.Linear) else ())
+    }
+    return [
+        _Item(name, p, 2 if p.ndim < 2 else 0 if id(p) in products and p.ndim == 2 else 1)
+        for name, p in model.named_parameters()
+        if p.requires_grad
+    ]
 
 
 def _leaf(values: Tensor, gradient: Tensor) -> Tensor:
@@ -169,11 +198,12 @@ def _leaf(values: Tensor, gradient: Tensor) -> Tensor:
     return leaf
 
 
-def _one_kind(items: Sequence[tuple[str, Tensor]]) -> tuple[torch.dtype, torch.device]:
-    kinds = {(p.dtype, p.device) for _, p in items}
+def _one_kind(items: Sequence[_Item]) -> tuple[torch.dtype, torch.device]:
+    kinds = {(p.dtype, p.device) for _, p, _ in items}
     if len(kinds) != 1:
         got = (
-            ", ".join(f"{p.dtype} on {p.device} ({name})" for name, p in items[:3]) or "no parameter that can be learnt"
+            ", ".join(f"{p.dtype} on {p.device} ({name})" for name, p, _ in items[:3])
+            or "no parameter that can be learnt"
         )
         raise UsageError(
             f"The model has {got}; allowed: parameters of one dtype on one device.",

@@ -13,11 +13,15 @@ from axw.errors import ModelError
 from axw.learning.averaging import Ema, LastMean
 from axw.learning.distributed import is_sharded, spread, whole
 from axw.learning.optimizers import load_optimizer, make_optimizer, optimizer_tensors
-from axw.learning.parameters import FlatParameters, Parameters, ShardedParameters
+from axw.learning.parameters import FlatParameters, Parameters, Shaped, ShardedParameters
 from axw.learning.progress import Progress
 from axw.learning.settings import TrainSettings
 
 Tensors = dict[str, Tensor]
+SHAPED: dict[str, Shaped] = {
+    "adafactor": "all",
+    "muon": "products",
+}  # which optimizers look at more than single numbers
 
 
 class Snapshot(NamedTuple):
@@ -35,9 +39,9 @@ class TrainState:
         sharded = is_sharded(model)
         dtype = torch.bfloat16 if s.precision == "bf16" else None
         self.parameters: Parameters = ShardedParameters(model) if sharded else FlatParameters(model, dtype)
-        decayed, others = self.parameters.leaves(shaped=s.optimizer.name == "adafactor")
+        shaped = SHAPED.get(s.optimizer.name, "none")
         self.optimizer = make_optimizer(
-            s.optimizer, decayed, others, fused=not sharded and s.optimizer.name != "adafactor"
+            s.optimizer, self.parameters.leaves(shaped), fused=not sharded and shaped != "all"
         )
         self.ema = Ema(self.parameters.values, s.ema) if s.ema is not None else None
         self.mean = LastMean(s.average) if s.average else None

@@ -22,6 +22,8 @@ aten = torch.ops.aten
 class LSTM(nn.Module):
     """One layer, e wide in, d cells. `weight` (e + d, 4 d) holds W with the rows of x first; columns in the order i f o g."""
 
+    products = ("weight",)
+
     def __init__(self, e: int, d: int) -> None:
         super().__init__()
         self.e, self.d = e, d

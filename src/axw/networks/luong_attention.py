@@ -61,6 +61,8 @@ def score_of(s: LuongSettings) -> Dot | General | Concat | Location:
 class LuongAttention(nn.Module):
     """Score, window and W_c. `remember` the source once, then ask with `forward`."""
 
+    products = ("combine",)
+
     def __init__(self, s: LuongSettings) -> None:
         super().__init__()
         self.window, self.width = s.window, s.window_width
