@@ -6,8 +6,27 @@ Names are loaded when they are first used, so `import axw` costs milliseconds an
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from axw.version import __version__
+
+if TYPE_CHECKING:  # what type checkers and editors see of the names below
+    from axw.data import check
+    from axw.errors import AxwError
+    from axw.ladders import AsOf, KnownNeighbours, NewGroups, ladder
+    from axw.ladders.by_group import by_group
+    from axw.models import (
+        AttentionClassifier,
+        AttentionRegressor,
+        ConstituencyParser,
+        MaskedLanguageModel,
+        Translator,
+        load,
+    )
+    from axw.models.tables.reasons import reasons
+    from axw.models.tables.spatial import slx
+    from axw.relations import Edges, Near, Ref, Relation, SameValue
+    from axw.show import explain
 
 _HOMES = {
     "AttentionClassifier": "axw.models",
@@ -33,7 +52,30 @@ _HOMES = {
     "AxwError": "axw.errors",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = [
+    "AsOf",
+    "AttentionClassifier",
+    "AttentionRegressor",
+    "AxwError",
+    "ConstituencyParser",
+    "Edges",
+    "KnownNeighbours",
+    "MaskedLanguageModel",
+    "Near",
+    "NewGroups",
+    "Ref",
+    "Relation",
+    "SameValue",
+    "Translator",
+    "__version__",
+    "by_group",
+    "check",
+    "explain",
+    "ladder",
+    "load",
+    "reasons",
+    "slx",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from axw import AttentionClassifier, SameValue, explain
 from axw.errors import UsageError
 from axw.learning import with_settings
 from axw.models.attention_by_word import of_line, of_pair
@@ -110,3 +112,11 @@ def test_an_explanation_in_a_notebook_is_its_text_and_safe() -> None:
     X = features(frame).rename(columns={"age": "<b>\u202eage"})
     told = model("given", relations=[HOUSEHOLD]).fit(X, answers(frame, "binary")).explain(X.head(1))
     assert "<b>" not in told._repr_html_() and "&lt;b&gt;\u27e8U+202E\u27e9age" in told._repr_html_()
+
+
+def test_a_row_that_reads_nobody_has_nothing_to_leave_out():
+    """A passenger without relatives: found on the page that a user of a notebook sees first."""
+    X = pd.DataFrame({"x": [0.1, 0.9, 0.4, 0.7], "family": ["a", "a", "b", "c"]}, index=list("abcd"))
+    fitted = AttentionClassifier("given", relations=[SameValue("family")]).fit(X, [0, 1, 0, 1])
+    assert rows_left_out(fitted, X.loc[["d"]], []).shape == (0, 1)
+    assert "Row d" in explain(fitted, X.loc[["d"]]).to_text()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from axw.cli import aligning, check, demo, fit, ladder, resume, serve, translation, trees, using, words
+from axw.cli import aligning, check, demo, doctor, fit, ladder, resume, serve, translation, trees, using, words
 from axw.cli.options import examples
 from axw.version import __version__
 
@@ -62,3 +62,4 @@ app.command(epilog=using.PREDICT)(using.predict)
 app.command(epilog=using.EXPLAIN)(using.explain)
 app.command(epilog=using.EVALUATE)(using.evaluate)
 app.command(epilog=serve.SERVE)(serve.serve)
+app.command(epilog=doctor.EPILOG)(doctor.doctor)

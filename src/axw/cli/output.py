@@ -139,18 +139,26 @@ def writable_folder(path: Path, overwrite: bool) -> None:
 
 
 def _probe(path: Path) -> None:
-    import tempfile
-
     folder = path.absolute().parent
     if not folder.is_dir():
         todo = f"Make it first: mkdir -p {folder}"
         raise UsageError(f"There is no folder {folder} to write into.", str(path), todo)
+    why = refusal(folder, path)
+    if why is not None:
+        what = f"Nothing can be written here: {why}."
+        raise ResourceError(what, str(path), "Check free space and permission, or name another place.")
+
+
+def refusal(folder: Path, path: Path | None = None) -> str | None:
+    """Why no new file can be made in the folder, or the file `path` in it not be changed; None where both can."""
+    import tempfile
+
     try:
         with tempfile.NamedTemporaryFile(prefix=".axw-", dir=folder):
             pass
-        if path.is_file():
+        if path is not None and path.is_file():
             with path.open("r+b"):
                 pass
     except OSError as refused:
-        what = f"Nothing can be written here: {refused.strerror}."
-        raise ResourceError(what, str(path), "Check free space and permission, or name another place.") from refused
+        return refused.strerror or str(refused)
+    return None

@@ -86,7 +86,7 @@ def rows_left_out(model: AttentionClassifier | AttentionRegressor, X: Any, rows:
     for row in rows:
         less.memory_ = model.memory_.take(np.delete(every, place[row]))
         found.append(whole - _output(less, X))
-    return np.array(found).reshape(len(found), -1)
+    return np.array(found).reshape(len(found), whole.size)
 
 
 def _output(model: Any, X: Any) -> np.ndarray:

@@ -174,6 +174,7 @@ def test_nearest_of_equal_keys_and_of_a_query_of_nothing():
     assert found.shape == (2, 3) and 1 not in found[0] and all(len(set(row)) == 3 for row in found.tolist())
 
 
+@pytest.mark.slow
 def test_a_fit_over_many_rows_reads_the_highest_alone_and_predicts(monkeypatch):
     monkeypatch.setattr(reach, "MOST_ROWS", 50)
     monkeypatch.setattr(attending, "LEARNED_CELLS", 64 * 90)

@@ -102,6 +102,7 @@ def test_a_grid_over_relations_finds_the_one_that_pays():
     assert household > max(nothing, noise) + 0.05 and abs(noise - nothing) < 0.1
 
 
+@pytest.mark.slow
 def test_a_grid_over_relations_of_learned_attention():
     """Attention needs no relation: over all rows it is one more candidate of the same grid."""
     frame, y = MANY[["age", "household", "colour_of_tie"]], answers(MANY, "binary")

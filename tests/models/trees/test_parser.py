@@ -111,13 +111,20 @@ def test_every_answer_is_a_tree_over_the_words(sentences: list[list[str]], archi
         assert bracketing(tree).spans[0][1:] == (0, len(words)) and Tree.from_string(tree.to_string()) == tree
 
 
+@pytest.mark.slow
 def test_a_sentence_of_400_words() -> None:
     words = ("the cat sat on the dog . " * 58).split()[:400]
     assert untrained("guided").parse([words], beam=1)[0].words() == words
 
 
 @pytest.mark.parametrize(
-    ("architecture", "leaves"), [("guided", "tags"), ("guided", "XX"), ("transformer", "tags"), ("luong", "tags")]
+    ("architecture", "leaves"),
+    [
+        ("guided", "XX"),
+        pytest.param("guided", "tags", marks=pytest.mark.slow),
+        pytest.param("transformer", "tags", marks=pytest.mark.slow),
+        ("luong", "tags"),
+    ],
 )
 def test_alone_is_in_a_batch(architecture: str, leaves: str) -> None:
     model = trained(architecture, leaves)
@@ -179,6 +186,7 @@ class StopAt(Hook):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.slow  # the same trainer stops and resumes words and translations in the default run
 def test_stopped_and_resumed_is_undisturbed(tmp_path: Path) -> None:
     changed = with_settings(TINY, ["subword_dropout=0.2", "train.log_every=1", "train.evaluate_every=5"])
     whole = ConstituencyParser(changed).fit(TRAIN, VALID, Place(tmp_path / "whole"))
