@@ -15,6 +15,7 @@ ROOMS = (
     "cli",
     "serve",
     "show",
+    "export",
     "ladders",
     "sql",
     "models",

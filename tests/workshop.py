@@ -21,6 +21,7 @@ SMALLER = {
     "translation": f"{SMALL} --set transformer.d_model=16 --set transformer.layers=1 --set luong.d_model=16",
     "trees": f"{SMALL} --set transformer.d_model=16 --set transformer.layers=1 --set luong.d_model=16",
 }
+EXPORTS = {"huggingface": ["transformers"], "ctranslate2": ["ctranslate2"], "onnx": ["onnx", "onnxruntime"]}
 SENTENCES = [
     f"the {a} {b} in the {c}." for a in ("dog", "man", "sun") for b in ("sits", "runs") for c in ("snow", "park")
 ]
@@ -59,6 +60,8 @@ def run(line: str, folder: Path, patch: pytest.MonkeyPatch) -> int:
         shutil.rmtree(folder / words[words.index("--save") + 1], ignore_errors=True)
         words += shlex.split(SMALL_CLASSES if "--labels" in words else SMALLER[words[2]])
     patch.chdir(folder)
+    for package in EXPORTS.get(words[words.index("--to") + 1], ()) if "--to" in words else ():
+        pytest.importorskip(package, reason="needs pip install 'axw[export]'")
     if ">" in words:
         place = words.index(">")
         with (folder / words[place + 1]).open("w", encoding="utf-8") as file, patch.context() as inner:

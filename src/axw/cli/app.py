@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from axw.cli import aligning, check, demo, doctor, fit, ladder, resume, serve, translation, trees, using, words
+from axw.cli import (
+    aligning,
+    check,
+    demo,
+    doctor,
+    exporting,
+    fit,
+    ladder,
+    resume,
+    serve,
+    translation,
+    trees,
+    using,
+    words,
+)
 from axw.cli.options import examples
 from axw.version import __version__
 
@@ -61,5 +75,6 @@ app.command(epilog=trees.PARSE)(trees.parse)
 app.command(epilog=using.PREDICT)(using.predict)
 app.command(epilog=using.EXPLAIN)(using.explain)
 app.command(epilog=using.EVALUATE)(using.evaluate)
+app.command(epilog=exporting.EXPORT)(exporting.export)
 app.command(epilog=serve.SERVE)(serve.serve)
 app.command(epilog=doctor.EPILOG)(doctor.doctor)

@@ -140,7 +140,7 @@ def _validation(files: Mapping[str, str], kind: str) -> HeldOut | None:
     """The validation files of the run; else the part of the training files that was held out; None where they are gone."""
     from axw.data import PairFile, read_lines
     from axw.models.translation.data import translation_data
-    from axw.models.words.masked_words import _data as words_data
+    from axw.models.words.masked_words import words_data
 
     if kind not in ("translation", "words"):
         return None

@@ -1,0 +1,132 @@
+"""`axw export` and `axw import`: the same network for other programs, and theirs for ours."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from axw.cli.options import Json, examples
+from axw.cli.output import result, result_json, say, writable_folder
+from axw.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from axw.export.questions import Questions, Subject
+
+EXPORT = examples(
+    "axw export words.run --to huggingface --save words.hf",
+    "axw export de-en.run --to ctranslate2 --save de-en.ct2",
+    "axw export de-en.run --to onnx --save de-en.onnx --lines valid.de --beam 2",
+    "axw export de-en.run --to safetensors --save de-en.weights",
+)
+_MOST = 1000  # validation lines of a run that are asked
+
+
+class To(StrEnum):
+    """The programs that an export is for."""
+
+    huggingface = "huggingface"
+    ctranslate2 = "ctranslate2"
+    onnx = "onnx"
+    safetensors = "safetensors"
+
+
+def export(  # noqa: PLR0913 (a command line has as many parameters as it has options)
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that has ended, or a saved model of text.")],
+    to: Annotated[To | None, typer.Option("--to", help="The program that it is for.")] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="The new folder that will hold the export.", metavar="FOLDER")
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Weights of 8 bits: smaller and faster; for ctranslate2 and onnx.")
+    ] = False,
+    lines: Annotated[
+        Path | None,
+        typer.Option("--lines", help="What both are asked in the proof. Default: the run's validation lines."),
+    ] = None,
+    references: Annotated[
+        Path | None, typer.Option("--references", help="The right translation of each of --lines, for --int8.")
+    ] = None,
+    beam: Annotated[int, typer.Option("--beam", min=2, max=100, help="Hypotheses that the proof follows.")] = 5,
+    check: Annotated[
+        Path | None,
+        typer.Option("--check", help="Instead: prove an export again that is there.", metavar="FOLDER"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a text model for another program, and prove that it says the same there.
+
+    The export is loaded by that program and asked the validation lines. Whatever it says otherwise is an error that names the
+    line, and then nothing is left behind. Needs pip install 'axw[export]', but for safetensors.
+    """
+    _together(to, save, check, int8)
+    if save is not None:
+        writable_folder(save, overwrite=False)
+    from axw.export.exporting import export as write
+    from axw.export.exporting import prove_again
+    from axw.export.questions import subject
+    from axw.models import load
+
+    model = load(run)
+    given = subject(model)
+    asked = _questions(given, run, lines, references)
+    say(f"proving on {len(asked.sources):,} lines")
+    if check is not None:
+        proof = prove_again(model, check, asked, beam=beam)
+        text = f"{check} says what {run} says: {proof}"
+    else:
+        proof = write(model, str(to), save, asked, int8=int8, beam=beam)  # type: ignore[arg-type]
+        text = f"exported {save}: {proof}"
+    if json:
+        result_json(proof.to_json())
+    else:
+        result(text)
+
+
+def _together(to: To | None, save: Path | None, check: Path | None, int8: bool) -> None:
+    """Options that mean nothing without each other."""
+    todo = "Write: axw export RUN --to TARGET --save FOLDER, or axw export RUN --check FOLDER"
+    if check is not None and (to is not None or save is not None or int8):
+        raise UsageError("--check is given beside --to, --save or --int8.", "--check", todo)
+    if check is None and (to is None or save is None):
+        missing = " and ".join(name for name, value in (("--to", to), ("--save", save)) if value is None)
+        raise UsageError(f"{missing} is missing.", "axw export", todo)
+
+
+def _questions(given: Subject, run: Path, lines: Path | None, references: Path | None) -> Questions:
+    from axw.data import read_lines
+    from axw.export.questions import questions
+
+    if lines is None and references is not None:
+        raise UsageError("--references is given without --lines.", "--references", "Add --lines FILE.")
+    if lines is not None:
+        right = None if references is None else list(read_lines(str(references)))
+        return questions(given, list(read_lines(str(lines))), right)
+    asked, right = _of_run(given, run)
+    return questions(given, asked[:_MOST], None if right is None else right[:_MOST])
+
+
+def _of_run(given: Subject, run: Path) -> tuple[list[str], list[str] | None]:
+    """The lines that the training was watched on, and their translations. `UsageError` where they are not known."""
+    from axw.data import read_lines
+    from axw.models.text_model import kind_of_run
+    from axw.models.translation.data import translation_data
+    from axw.models.words.masked_words import words_data
+
+    todo = "Give lines like those that it was trained on: --lines FILE"
+    if not (run / "run.json").is_file():
+        raise UsageError("A saved model does not say what it was validated on, and a run does.", f"In {run}.", todo)
+    kind, _, files = kind_of_run(run)
+    gone = [path for path in files.values() if not Path(path).exists()]
+    if gone:
+        raise UsageError(f"The run was validated on lines of {gone[0]}, which is not there.", f"In {run}.", todo)
+    read: dict[str, Any] = {name: list(read_lines(path)) for name, path in files.items() if name != "from"}
+    if kind == "translation":
+        valid = (read["valid_source"], read["valid_target"]) if "valid_source" in read else None
+        pairs = translation_data(read["source"], read["target"], valid).valid
+        return pairs.source, pairs.target
+    if kind != "words":
+        raise ModelError(f"A run of kind {kind!r} has no lines to ask.", f"In {run}.", todo)
+    return words_data(read["train"], read.get("valid")).valid, None
