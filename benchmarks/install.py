@@ -48,7 +48,7 @@ MISSING = {
         "from axw.show import CalibrationDisplay as C; C.from_predictions([0, 1], [[1, 0], [0, 1]]).plot()",
     ],
     "tensorboard": ["python", "-c", "from axw.learning import TensorBoard; TensorBoard('logs')"],
-    "export": ["axw", "export", "model.axw", "--to", "ctranslate2", "--out", "out"],
+    "export": ["python", "-c", "from axw.export.installed import installed; installed('ctranslate2')"],
 }
 
 

@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+GOLDEN = Path(__file__).resolve().parents[1] / "models" / "golden"
 
 BLOCKED = """
 import sys
@@ -45,3 +48,22 @@ print([name for name in axw.__all__ if getattr(axw, name) is None])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("missing", "golden", "target"),
+    [
+        ("ctranslate2", "transformer", "ctranslate2"),
+        ("onnx", "transformer", "onnx"),
+    ],
+)
+def test_an_export_without_its_extra_says_its_line(missing, golden, target, tmp_path):
+    (tmp_path / "lines.txt").write_text("a man sits .\n", encoding="utf-8")
+    words = ["export", str(GOLDEN / golden / "model"), "--to", target, "--save", "out", "--lines", "lines.txt"]
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED, missing, *words], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"{missing!r} is not installed" in done.stderr and "pip install 'axw[export]'" in done.stderr
+    assert "Traceback" not in done.stderr and [path.name for path in tmp_path.iterdir()] == ["lines.txt"]
