@@ -24,7 +24,7 @@ PICTURE = re.compile(r'<img alt="([^"]*)" src="([^"]*?)(img/[\w/-]+\.svg)" ?/?>'
 # A docstring lays parameters out in columns: two blanks or more in a paragraph of several lines.
 ALIGNED = re.compile(r"<p>((?:(?!</?p>).)*?\S {2,}\S(?:(?!</?p>).)*?)</p>", re.DOTALL)
 MATH = re.compile(r"^```math\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\]\((?!http|mailto|#)([^)#\s]+)(#[^)]*)?\)")
+LINK = re.compile(r"\[([^\]]+)\]\((?!http|mailto|#)([^)#\s]+)(#[^)]*)?\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -44,12 +44,11 @@ def relinked(path: str, config: Any) -> str:
     here = (ROOT / path).parent
 
     def link(found: re.Match[str]) -> str:
-        target = (here / found[1]).resolve()
+        text, target, part = found[1], (here / found[2]).resolve(), found[3] or ""
         docs = Path(config["docs_dir"])
-        return f"]({target.relative_to(docs)}{found[2] or ''})" if target.is_relative_to(docs) else "]"
+        return f"[{text}]({target.relative_to(docs)}{part})" if target.is_relative_to(docs) else text
 
-    text = LINK.sub(link, (ROOT / path).read_text(encoding="utf-8"))
-    return re.sub(r"\[([^\]]+)\](?![\(\[:])", r"\1", text) if "]" in text else text
+    return LINK.sub(link, (ROOT / path).read_text(encoding="utf-8"))
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

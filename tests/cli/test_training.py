@@ -74,14 +74,8 @@ def test_budgets_and_seed_are_what_was_asked(corpus: Path, capsys: pytest.Captur
     assert "training ended: tokens" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [
-        (signal.SIGTERM, 143),
-        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow  # signals and kills of a run are tried in tests/learning, Ctrl-C of a command in test_words.py
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_stopped_and_resumed_from_the_command_line(corpus: Path, number: signal.Signals, code: int) -> None:
     options = ["--steps", "60", "--checkpoint-every", "3", "--threads", "1", *SMALL]
     assert main(["fit", "words", "corpus.txt", "--save", "whole.run", *options]) == 0
