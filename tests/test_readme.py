@@ -32,6 +32,7 @@ SLOW = (
 SLOW += (
     "docs/ladder.md",
     "docs/serving.md",
+    "docs/exports.md",
     "docs/index.md",
     "docs/results/citation.md",
     "docs/results/row_attention.md",

@@ -50,6 +50,15 @@ def trained(kind: str, save: str) -> str:
     return save
 
 
+def write_foreign(folder: Path) -> None:
+    """bert.folder or marian.folder: a model with random weights, as Hugging Face's library writes one."""
+    pytest.importorskip("transformers", reason="needs pip install 'axw[export]'")
+    from tests.export import foreign
+
+    if not folder.exists():
+        {"bert": foreign.bert, "marian": foreign.marian}[folder.stem](folder)
+
+
 def run(line: str, folder: Path, patch: pytest.MonkeyPatch) -> int:
     """One `axw ...` line as a shell would run it, in this process; a training is made small, and the run that it makes is new.
 
@@ -58,10 +67,12 @@ def run(line: str, folder: Path, patch: pytest.MonkeyPatch) -> int:
     words = shlex.split(line, comments=True)
     if words[1] == "fit" and words[2] in SMALLER:
         shutil.rmtree(folder / words[words.index("--save") + 1], ignore_errors=True)
-        words += shlex.split(SMALL_CLASSES if "--labels" in words else SMALLER[words[2]])
+        words += shlex.split(SMALL_CLASSES if "--from" in words else SMALLER[words[2]])
     patch.chdir(folder)
     for package in EXPORTS.get(words[words.index("--to") + 1], ()) if "--to" in words else ():
         pytest.importorskip(package, reason="needs pip install 'axw[export]'")
+    if words[1] == "import":
+        write_foreign(folder / words[2])
     if ">" in words:
         place = words.index(">")
         with (folder / words[place + 1]).open("w", encoding="utf-8") as file, patch.context() as inner:

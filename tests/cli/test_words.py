@@ -106,7 +106,6 @@ def test_a_classifier_goes_on_from_a_run(place, capsys):
     ("words", "code", "text"),
     [
         (["--labels", "labels.txt"], 2, "--labels is given without --from."),
-        (["--from", "words.run"], 2, "--from is given without --labels."),
         (["--labels", "labels.txt", "--from", "words.run", "--valid", "valid.txt"], 2, "--valid and --valid-labels"),
         (["--valid-labels", "labels.txt"], 2, "--valid and --valid-labels are given one without the other."),
         (["--labels", "valid.txt", "--from", "words.run"], 3, "There are 60 lines and 9 labels"),

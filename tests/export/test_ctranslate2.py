@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from axw.errors import GateError, UsageError
 from axw.export.exporting import export
@@ -43,7 +44,10 @@ def test_it_says_the_same_in_more_forms(form, tmp_path):
 
 
 def test_int8_is_proved_by_bleu(tmp_path):
-    proof = proved(translator(), tmp_path / "ct2", int8=True)
+    model = translator()
+    before = {name: p.clone() for name, p in model.network.named_parameters()}
+    proof = proved(model, tmp_path / "ct2", int8=True)
+    assert all(torch.equal(p, before[name]) for name, p in model.network.named_parameters())
     assert proof.difference is None and set(proof.bleu) == {"greedy", "beam 3"}
     proved(translator(), tmp_path / "fp32")
     eight, full = ((tmp_path / name / "model.bin").stat().st_size for name in ("ct2", "fp32"))

@@ -3,6 +3,7 @@
 import json
 import sys
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ from axw.errors import DataError, GateError, ModelError, UsageError
 from axw.export import exporting
 from axw.export.exporting import TARGETS, export, prove_again
 from axw.export.questions import questions, subject
+from axw.models.words.gap_lesson import sentinel_names
+from axw.models.words.masked_words import MaskedLanguageModel
 from tests.export.made import LINES, asked, luong, translator, words
 
 
@@ -23,6 +26,19 @@ def test_plain_weights_make_the_network_again(model, tmp_path):
     assert prove_again(model, tmp_path / "plain", lines, beam=2) == proof
     assert json.loads((tmp_path / "plain" / "proof.json").read_text())["schema"] == "axw.proof/1"
     assert "proved on 5 lines" in (tmp_path / "plain" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("to", ["safetensors", "ctranslate2", "onnx"])
+def test_a_model_that_fills_gaps_is_an_encoder_and_a_decoder(to, tmp_path):
+    for package in TARGETS[to].needs:
+        pytest.importorskip(package, reason="needs pip install 'axw[export]'")
+    plain = words()
+    model = MaskedLanguageModel(replace(plain.settings, task="fill-spans", longest=20))
+    model._vocabularies = {"vocabulary": Vocabulary.learn(LINES, 290, extra=sentinel_names(model.settings))}
+    model._network = model._make_network(model._vocabularies).eval()
+    lines = questions(subject(model), LINES[:3])
+    assert any(5 <= i < model.vocabulary.first for source in lines.sources for i in source)
+    assert export(model, to, tmp_path / "spans", lines, beam=2).difference < 1e-4
 
 
 def test_a_folder_that_is_there_is_refused(tmp_path):

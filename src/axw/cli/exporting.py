@@ -21,6 +21,11 @@ EXPORT = examples(
     "axw export de-en.run --to onnx --save de-en.onnx --lines valid.de --beam 2",
     "axw export de-en.run --to safetensors --save de-en.weights",
 )
+IMPORT = examples(
+    "axw import bert.folder --save bert.axw",
+    "axw import marian.folder --save en-de.axw",
+    "axw import bert.folder --save again.axw --json",
+)
 _MOST = 1000  # validation lines of a run that are asked
 
 
@@ -72,7 +77,7 @@ def export(  # noqa: PLR0913 (a command line has as many parameters as it has op
     model = load(run)
     given = subject(model)
     asked = _questions(given, run, lines, references)
-    say(f"proving on {len(asked.sources):,} lines")
+    say(f"lines asked in the proof: {len(asked.sources):,}")
     if check is not None:
         proof = prove_again(model, check, asked, beam=beam)
         text = f"{check} says what {run} says: {proof}"
@@ -83,6 +88,32 @@ def export(  # noqa: PLR0913 (a command line has as many parameters as it has op
         result_json(proof.to_json())
     else:
         result(text)
+
+
+def import_folder(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A BERT or a Marian as Hugging Face's library saves it.")
+    ],
+    save: Annotated[Path, typer.Option("--save", help="The new folder that will hold the model.", metavar="FOLDER")],
+    json: Json = False,
+) -> None:
+    """Bring in a BERT (masked words) or a Marian (translator) of Hugging Face's library, from a folder on this machine.
+
+    What was imported is a model like any other: axw fill, axw translate, axw explain; axw fit --from goes on with it. Where that
+    library is installed, it is asked made-up lines, and the model is saved only if it says the same. Nothing is downloaded.
+    """
+    writable_folder(save, overwrite=False)
+    from axw.export.imported.importing import import_model
+
+    found = import_model(folder)
+    found.model.save(save)
+    asked = "transformers is not installed, so nothing was compared with it"
+    if found.difference is not None:
+        asked = f"its log p are those of transformers within {found.difference:.1e}"
+    if json:
+        result_json({"schema": "axw.import/1", "kind": found.model.kind, "difference": found.difference})
+    else:
+        result(f"imported {save}: {type(found.model).__name__}; {asked}")
 
 
 def _together(to: To | None, save: Path | None, check: Path | None, int8: bool) -> None:

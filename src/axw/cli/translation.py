@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +34,7 @@ from axw.cli.training import (
 
 if TYPE_CHECKING:
     from axw.models.text_model import Place
+    from axw.models.translation.translator import Translator
 
 FIT = examples(
     "axw fit translation train.de train.en --save de-en.run",
@@ -56,6 +58,10 @@ def fit_translation(  # noqa: PLR0913 (a command line has as many parameters as 
             "--valid", help="Pairs to watch the training on. Default: some of the training pairs.", metavar="S T"
         ),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", help="Go on from this translator: its pieces, its form, its weights.", metavar="RUN"),
+    ] = None,
     steps: Steps = None,
     tokens: Tokens = None,
     minutes: Minutes = None,
@@ -67,7 +73,8 @@ def fit_translation(  # noqa: PLR0913 (a command line has as many parameters as 
 ) -> None:
     """Train a translator on your own pairs of sentences.
 
-    Raw text in, translator out: the pieces of words are learned from the text first. Ctrl-C saves; axw resume goes on.
+    Raw text in, translator out: the pieces of words are learned from the text first. Ctrl-C saves; axw resume goes on. With
+    --from, a translator that was trained or imported learns more.
     """
     from axw.learning import to_dict
     from axw.models.text_model import Place
@@ -75,10 +82,12 @@ def fit_translation(  # noqa: PLR0913 (a command line has as many parameters as 
 
     refuse_stdin("A run reads its text again when it is resumed", source, target, *(valid or ()))
     budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
-    settings = settings_of(TranslationSettings(), change, budget)
+    settings = settings_of(TranslationSettings() if start is None else _started(str(start)).settings, change, budget)
     files = {"source": str(source.absolute()), "target": str(target.absolute())}
     if valid is not None:
         files |= {"valid_source": str(valid[0].absolute()), "valid_target": str(valid[1].absolute())}
+    if start is not None:
+        files["from"] = str(start.absolute())
     prepare(save)
     text = learn(to_dict(settings), files, Place(save, files=files, hooks=[told()]))
     finish(text, save, [f"axw translate {save} < in > out", f"axw evaluate {save} SOURCE REFERENCE"])
@@ -92,9 +101,17 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
 
     source, target = _pairs(files["source"], files["target"])
     valid = _pairs(files["valid_source"], files["valid_target"]) if "valid_source" in files else None
+    place = replace(place, start=_started(files["from"]) if "from" in files else None)
     model = Translator(from_dict(TranslationSettings, settings)).fit(source, target, valid, place)
     write_report(model, place)
     return "\n".join([saved_line(place, model.facts), *(scores(model, *valid) if valid is not None else [])])
+
+
+def _started(path: str) -> Translator:
+    """The translator that is gone on from."""
+    from axw.models.translation.translator import Translator
+
+    return Translator.load(path)
 
 
 def scores(model: Any, source: list[str], reference: list[str]) -> list[str]:

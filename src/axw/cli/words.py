@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,6 +35,7 @@ from axw.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from axw.models.text_model import Place
+    from axw.models.words.masked_words import MaskedLanguageModel
 
 FIT = examples(
     "axw fit words corpus.txt --save words.run",
@@ -76,7 +78,10 @@ def fit_words(  # noqa: PLR0913 (a command line has as many parameters as it has
         typer.Option("--labels", help="A label for each line of FILE: learn to classify lines.", metavar="FILE"),
     ] = None,
     start: Annotated[
-        Path | None, typer.Option("--from", help="With --labels: the model to go on from.", metavar="RUN")
+        Path | None,
+        typer.Option(
+            "--from", help="The model to go on from: to learn more words, or with --labels to classify.", metavar="RUN"
+        ),
     ] = None,
     valid_labels: Annotated[
         Path | None,
@@ -93,8 +98,8 @@ def fit_words(  # noqa: PLR0913 (a command line has as many parameters as it has
 ) -> None:
     """Train a model that guesses hidden words, on your own text.
 
-    The pieces of words are learned from the text first. Ctrl-C saves; axw resume goes on. With --labels and --from, a model
-    that was trained so learns to say to which class a line belongs.
+    The pieces of words are learned from the text first. Ctrl-C saves; axw resume goes on. With --from, a model that was trained
+    or imported learns more; with --labels too, it learns to say to which class a line belongs.
     """
     budget = Budget(steps, tokens, minutes, checkpoint_every, seed, threads, on_nan)
     changes = [*([f"task={task.value}"] if task is not None else []), *(change or [])]
@@ -111,7 +116,7 @@ def fit_words(  # noqa: PLR0913 (a command line has as many parameters as it has
     from axw.models.text_model import Place
     from axw.models.words.settings import WordsSettings
 
-    settings = settings_of(WordsSettings(), changes, budget)
+    settings = settings_of(WordsSettings() if start is None else _started(str(start)).settings, changes, budget)
     prepare(save)
     text = learn(to_dict(settings), files, Place(save, files=files, hooks=[told()]))
     finish(text, save, [f'axw fill {save} "... [MASK] ..."', f"axw evaluate {save} FILE"])
@@ -120,10 +125,9 @@ def fit_words(  # noqa: PLR0913 (a command line has as many parameters as it has
 def _together(paths: Mapping[str, Path | None]) -> None:
     """Options that mean nothing without each other."""
     given = {name for name, path in paths.items() if path is not None}
-    if ("labels" in given) != ("from" in given):
-        missing, there = ("--from", "--labels") if "labels" in given else ("--labels", "--from")
+    if "labels" in given and "from" not in given:
         todo = "Train one first: axw fit words FILE --save RUN; then add --from RUN --labels LABELS."
-        raise UsageError(f"{there} is given without {missing}.", "In axw fit words.", todo)
+        raise UsageError("--labels is given without --from.", "In axw fit words.", todo)
     if "valid_labels" in given and not {"labels", "valid"} <= given or {"labels", "valid"} <= given < {*paths}:
         raise UsageError(
             "--valid and --valid-labels are given one without the other.",
@@ -138,10 +142,18 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
     from axw.models.words.masked_words import MaskedLanguageModel
     from axw.models.words.settings import WordsSettings
 
-    found = {name: read_told(path) for name, path in files.items()}
+    found = {name: read_told(path) for name, path in files.items() if name != "from"}
+    place = replace(place, start=_started(files["from"]) if "from" in files else None)
     model = MaskedLanguageModel(from_dict(WordsSettings, settings)).fit(found["train"], found.get("valid"), place)
     write_report(model, place)
     return saved_line(place, model.facts)
+
+
+def _started(path: str) -> MaskedLanguageModel:
+    """The model that is gone on from."""
+    from axw.models.words.masked_words import MaskedLanguageModel
+
+    return MaskedLanguageModel.load(path)
 
 
 def read_told(path: str) -> list[str]:

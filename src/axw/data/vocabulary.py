@@ -201,6 +201,10 @@ class Vocabulary:
     @classmethod
     def from_bytes(cls, data: bytes, where: str) -> Vocabulary:
         """What `to_bytes` wrote. Raises `ModelError` for anything else; `where` names the file in it."""
+        from axw.data import foreign_vocabulary
+
+        if foreign_vocabulary.is_foreign(data):
+            return foreign_vocabulary.from_bytes(data, where)
         kind, entries, merges, first = vocabulary_file.from_bytes(data, where, NAMES)
         try:
             return cls(kind, entries, merges, first)

@@ -22,8 +22,11 @@ class Product(NamedTuple):
 
 
 def weights_of(network: nn.Module) -> dict[str, Tensor]:
-    """Every parameter in float32, each once: a matrix that is used twice goes under its first name."""
-    return {name: parameter.detach().float() for name, parameter in network.named_parameters()}
+    """Every parameter in float32, each once: a matrix that is used twice goes under its first name.
+
+    They are copies: a library that makes 8 bits of them may write into what it is given.
+    """
+    return {name: parameter.detach().float().clone() for name, parameter in network.named_parameters()}
 
 
 def product(weights: Weights, name: str) -> Product:

@@ -43,6 +43,7 @@ class Place:
     resume   go on with the run that is there, to the very numbers that it would have had without a stop
     files    where the data is from, for `axw resume` and the reader
     hooks    who hears how it goes
+    start    a model of the same kind whose vocabularies and weights are gone on from; None: new ones
     accept   what may differ when a run goes on: data, settings, threads, version, machine
     """
 
@@ -50,6 +51,7 @@ class Place:
     resume: bool = False
     files: Mapping[str, str] | None = None
     hooks: Sequence[Hook] = ()
+    start: TextModel[Any, Any] | None = None
     accept: Sequence[str] = ()
 
 
@@ -121,8 +123,8 @@ class TextModel(ABC, Generic[Settings, Data]):
         """
         with processes() as group, ExitStack() as stack:
             run = stack.enter_context(self._run(data, place)) if place.folder is not None and group.rank == 0 else None
-            self._vocabularies = self._shared_vocabularies(data, None if run is None else run.folder, group)
-            self._train(data, run, place.hooks, group)
+            self._vocabularies = self._shared_vocabularies(data, place, None if run is None else run.folder, group)
+            self._train(data, run, place, group)
             if run is not None:
                 self.save(run.folder / MODEL, overwrite=True)
 
@@ -133,15 +135,20 @@ class TextModel(ABC, Generic[Settings, Data]):
             return Run.resume(folder, train, data=self._fingerprint(data), config=config, accept=place.accept)
         return Run.start(folder, train, data=self._fingerprint(data), config=config)
 
-    def _shared_vocabularies(self, data: Data, folder: Path | None, group: Processes) -> dict[str, Vocabulary]:
+    def _shared_vocabularies(
+        self, data: Data, place: Place, folder: Path | None, group: Processes
+    ) -> dict[str, Vocabulary]:
         """The vocabularies of the first process, in all of them."""
         found: dict[str, Vocabulary] = {}
         if group.rank == 0:
-            found = self._learn_vocabularies(data) if folder is None else self._vocabularies_of(data, folder)
+            found = self._first(data, place) if folder is None else self._vocabularies_of(data, place, folder)
         texts = group.first({name: vocabulary.to_bytes().decode() for name, vocabulary in found.items()})
         return found or {name: Vocabulary.from_bytes(text.encode(), name) for name, text in texts.items()}
 
-    def _vocabularies_of(self, data: Data, folder: Path) -> dict[str, Vocabulary]:
+    def _first(self, data: Data, place: Place) -> dict[str, Vocabulary]:
+        return self._learn_vocabularies(data) if place.start is None else dict(place.start._vocabularies)
+
+    def _vocabularies_of(self, data: Data, place: Place, folder: Path) -> dict[str, Vocabulary]:
         """Those that the run learned when it began, so that all of it speaks of the same ids; learned now where it begins."""
         listed = sorted(folder.glob("vocabulary-*.json"))
         # The list is written last: without it, learning them was cut short, and is done again.
@@ -151,7 +158,7 @@ class TextModel(ABC, Generic[Settings, Data]):
                 name: Vocabulary.from_bytes(read_bounded(path, _MOST_BYTES), f"In {str(path)!r}.")
                 for name, path in pairs
             }
-        found = self._learn_vocabularies(data)
+        found = self._first(data, place)
         sums = {}
         for name, vocabulary in found.items():
             written = vocabulary.to_bytes()
@@ -160,10 +167,15 @@ class TextModel(ABC, Generic[Settings, Data]):
         write_bytes(folder / "vocabularies.json", json_to_bytes(sums))
         return found
 
-    def _train(self, data: Data, run: Run | None, hooks: Sequence[Hook], group: Processes) -> None:
-        network = self._make_network(self._vocabularies).to(group.device)
+    def _train(self, data: Data, run: Run | None, place: Place, group: Processes) -> None:
+        network = self._make_network(self._vocabularies)
+        if place.start is not None:
+            go_on_from(network, place.start.network)
+        network = network.to(group.device)
         lesson = self._lesson(data, network)
-        trainer: Trainer[Any] = Trainer(network, lesson.loss, self._train_settings(), hooks=hooks, processes=group)
+        trainer: Trainer[Any] = Trainer(
+            network, lesson.loss, self._train_settings(), hooks=place.hooks, processes=group
+        )
         progress = trainer.fit(lesson.batches, lesson.evaluate, run=run)
         with torch.no_grad():
             found = dict(lesson.evaluate(network.eval())) if lesson.evaluate is not None else {}
@@ -213,6 +225,21 @@ class TextModel(ABC, Generic[Settings, Data]):
             raise ModelError(f"The configuration is not one that axw writes: {why}", f"In {where!r}.") from error
         model.facts = dict(saved.facts)
         return model
+
+
+def go_on_from(network: nn.Module, start: nn.Module) -> None:
+    """Give a network the weights of another. `UsageError` where they are not of the same names and shapes."""
+    mine, theirs = ({name: tuple(p.shape) for name, p in each.named_parameters()} for each in (network, start))
+    if mine != theirs:
+        name = next(n for n in sorted(mine.keys() | theirs.keys()) if mine.get(n) != theirs.get(n))
+        raise UsageError(
+            f"The model that is gone on from is of another form: {name} is {theirs.get(name)} there, {mine.get(name)} here.",
+            "In the settings of the network.",
+            "Leave the settings of its network as they are.",
+        )
+    with torch.no_grad():
+        for one, other in zip(network.parameters(), start.parameters(), strict=True):
+            one.copy_(other)
 
 
 def model_folder(path: str | os.PathLike[str]) -> Path:

@@ -52,13 +52,13 @@ def _quiet(logging: Any) -> Iterator[None]:
 class HuggingFaceGuesses:
     """`AutoModelForMaskedLM` of a folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.model = loaded(folder, "AutoModelForMaskedLM")
+    def __init__(self, folder: Path, pad: int = PAD) -> None:
+        self.model, self.pad = loaded(folder, "AutoModelForMaskedLM"), pad
 
     @torch.no_grad()
     def log_p(self, ids: np.ndarray) -> np.ndarray:
         given = torch.from_numpy(ids)
-        logits = self.model(input_ids=given, attention_mask=(given != PAD).long()).logits
+        logits = self.model(input_ids=given, attention_mask=(given != self.pad).long()).logits
         return np.asarray(torch.log_softmax(logits.float(), -1).numpy())
 
 
@@ -81,8 +81,7 @@ class HuggingFaceWrites:
                 num_beams=beam,
                 do_sample=False,
                 max_new_tokens=most,
-                length_penalty=0.0,
-                early_stopping=beam > 1,
+                **({"length_penalty": 0.0, "early_stopping": True} if beam > 1 else {}),
                 suppress_tokens=list(self.never),
                 return_dict_in_generate=True,
                 output_scores=True,
