@@ -10,7 +10,7 @@ GOLDEN = Path(__file__).resolve().parents[1] / "models" / "golden"
 
 BLOCKED = """
 import sys
-for name in sys.argv[1].split(","):
+for name in sys.argv[1].split("+"):
     sys.modules[name] = None                      # import raises ImportError, as where the package is not there
 from axw.cli import main
 sys.exit(main(sys.argv[2:]))
@@ -22,8 +22,9 @@ FIT = ["fit", "table", "rows.parquet", "--target", "y", "--save", "model.axw", "
     ("missing", "words", "extra"),
     [
         ("fastapi", ["serve", "model.axw"], "serve"),
-        pytest.param("duckdb", [*FIT, "duckdb"], "sql", marks=pytest.mark.slow),
-        pytest.param("pyspark", [*FIT, "spark"], "spark", marks=pytest.mark.slow),
+        ("duckdb", [*FIT, "duckdb"], "sql"),
+        ("pyspark", [*FIT, "spark"], "spark"),
+        ("ibis", [*FIT, "duckdb"], "sql"),
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )

@@ -17,11 +17,11 @@ def measure(*arguments: str) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("kills", [8, pytest.param(30, marks=pytest.mark.slow)])
-def test_kills(kills):
-    found = measure("--kills", str(kills), "--seed", "1")
-    assert found["kills"] == kills
-    assert found["exact"] == found["runs"] >= max(1, kills // 10)
+@pytest.mark.slow  # test_checkpoints.py kills a save, test_resume.py and test_signals.py stop runs
+def test_thirty_kills():
+    found = measure("--kills", "30", "--seed", "1")
+    assert found["kills"] == 30
+    assert found["exact"] == found["runs"] >= 3
     assert found["lost_more_than_one_interval"] == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,8 +43,18 @@ def check_settings(engine: str, chosen: dict[str, Any], rung: str | None, relati
         raise UsageError(what, f"--engine {engine}", "Leave --attention away: it follows from --relation.")
 
 
+def _needs(engine: str) -> None:
+    """`UsageError` with the one line that brings all that an engine needs, before any of it is imported."""
+    package, extra = {"duckdb": ("duckdb", "sql"), "spark": ("pyspark", "spark")}[engine]
+    missing = [name for name in (package, "ibis") if find_spec(name) is None]
+    if missing:
+        what = f"The package {missing[0]!r} is not installed; tables beyond memory need it."
+        raise UsageError(what, f"--engine {engine}", f"pip install 'axw[{extra}]'")
+
+
 def fit(name: str, question: Question, save: Path, context: str, overwrite: bool) -> None:
     """Fit in the engine and save: as a model that `axw predict` loads where its rows fit in memory, without them otherwise."""
+    _needs(name)
     from axw import sql
 
     with sql.connect(name, threads=question.threads) as engine:

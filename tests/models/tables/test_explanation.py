@@ -24,7 +24,13 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "task", "related"), CASES)
+def quick(kind, task, related):
+    """Attention that is trained is explained for one relation by default, for each by `pytest -m slow`."""
+    marks = pytest.mark.slow if kind in ("bilinear", "query-key") and related not in ("nothing", "edges") else ()
+    return pytest.param(kind, task, related, marks=marks)
+
+
+@pytest.mark.parametrize(("kind", "task", "related"), [quick(*case) for case in CASES])
 def test_contributions_add_up_to_the_output(kind, task, related):
     settings = {"relations": RELATIONS[related], "labels": kind in ("given", "query-key")}
     fitted = model(kind, task, **settings).fit(X, answers(TABLE, task))

@@ -26,9 +26,7 @@ MANY = table(households=70, of=3, effect=3.0)  # so many households that one col
     [
         AttentionClassifier("none"),
         AttentionRegressor("none"),
-        AttentionClassifier("dot"),
         AttentionRegressor("dot"),
-        AttentionRegressor("bilinear", normalize="none"),
         AttentionClassifier("query-key", **SMALL),
     ]
 )
@@ -39,7 +37,9 @@ def test_scikit_learns_checks(estimator, check):
 @pytest.mark.slow
 @parametrize_with_checks(
     [
+        AttentionClassifier("dot"),
         AttentionClassifier("bilinear", normalize="none"),
+        AttentionRegressor("bilinear", normalize="none"),
         AttentionRegressor("query-key", **SMALL),
         AttentionClassifier("query-key", **{**SMALL, "rank": 2}, normalize="none"),
         AttentionRegressor("query-key", **SMALL, normalize="softmax"),
