@@ -226,16 +226,17 @@ def overload(model: Path, clients: int = 1000, times: int = 5) -> None:
 
         with Looking(served.port) as looking:
             found, took = asyncio.run(crowd(served.port, request, clients, times))
-        health = looking.found
-        told(f"crowd, {clients} x {times}", found, took)
-        told("health meanwhile", health, took)
+            sizes, all_took = [served.memory()], took
+            for _ in range(4):
+                again, more = asyncio.run(crowd(served.port, request, clients, times))
+                sizes.append(served.memory())
+                found, all_took = found + again, all_took + more
+        told(f"crowd, 5 times {clients} x {times}", found, all_took)
+        told("health meanwhile", looking.found, all_took)
         slowest = max(each.seconds for each in found)
-        print(
-            f"answered {sum(each.status in (200, 503) for each in found)} of {clients * times}, the slowest in {slowest:.1f} s"
-        )
-        for again in range(2):
-            asyncio.run(crowd(served.port, request, clients, times))
-            print(f"memory: {before:.0f} MB before, {served.memory():.0f} MB after crowd {again + 2}")
+        answered = sum(each.status in (200, 503) for each in found)
+        print(f"answered {answered} of {len(found)}, the slowest in {slowest:.1f} s")
+        print(f"memory: {before:.0f} MB before, then {', '.join(f'{size:.0f}' for size in sizes)} MB")
     finally:
         served.stop()
 

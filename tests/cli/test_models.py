@@ -85,11 +85,28 @@ def test_an_explanation_adds_up_in_every_form(titanic, model, tmp_path, capsys):
     assert f"row {row}" in capsys.readouterr().out
     assert main(["explain", str(model), test, "--row", row, "--format", "html", "-o", str(tmp_path / "why.html")]) == 0
     assert "<svg" in (tmp_path / "why.html").read_text()
+    assert main(["explain", str(model), test, "--row", row, "--format", "svg"]) == 0
+    assert capsys.readouterr().out.startswith("<svg")
+    assert main(["explain", str(model), test, "--text", "a line"]) == 2
+    assert "A model of a table has no --text." in capsys.readouterr().err
 
 
 def test_a_row_that_is_not_there(titanic, model, capsys):
     assert main(["explain", str(model), str(titanic / "test.csv"), "--row", "nobody"]) == 2
     assert capsys.readouterr().err.startswith("There is no row 'nobody' in ")
+
+
+def test_fit_and_evaluate_write_a_report(titanic, model, tmp_path, capsys):
+    test, page = str(titanic / "test.csv"), tmp_path / "test.html"
+    assert main(["evaluate", str(model), test, "--report", str(page)]) == 0
+    value = json.loads((tmp_path / "test.json").read_text())
+    assert value["reproduce"]["command"].startswith("axw evaluate ") and value["measures"]["accuracy"] > 0.6
+    assert "always the shares of the classes" in page.read_text()
+    fitted = json.loads((model / "report.json").read_text())
+    assert "rows held out in turn" in fitted["title"] and fitted["slices"] and fitted["calibration"]["rows"] > 100
+    capsys.readouterr()
+    assert main(["evaluate", str(model), "-", "--report", str(page)]) == 2
+    assert "A report reads its data twice" in capsys.readouterr().err
 
 
 def test_measures_and_gates(titanic, model, capsys):

@@ -176,6 +176,9 @@ def test_the_ladder(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert "Transformer" in capsys.readouterr().out
     assert main([*ladder, "--rungs", "6,Transformer", "--alignment", str(gold), *budget, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    out = tmp_path / "out"
+    page = (out / "report.html").read_text()
+    assert "Quality against cost" in page and json.loads((out / "report.json").read_text())["rungs"] == told["rungs"]
     assert told["schema"] == "axw.ladder.translation/1" and all(rung["aer"] is not None for rung in told["rungs"])
     assert main([*ladder, "--rungs", "nothing", *budget]) == 2
     (gold / "en-de.wa").unlink()

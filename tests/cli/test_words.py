@@ -46,6 +46,11 @@ def test_masks_are_filled_in_text_and_in_json(place, capsys):
     assert main(["fill", str(place / "words.run"), "Anna likes [MASK] .", "--top", "3"]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[1] == "[MASK]" and out.count("%") >= 4 and "attended to: " in out and err == ""
+    capsys.readouterr()
+    assert main(["explain", str(place / "words.run"), "--text", "Anna likes [MASK] ."]) == 0
+    assert "lost without it" in capsys.readouterr().out
+    assert main(["explain", str(place / "words.run"), "--text", "[MASK]", "--target", "x"]) == 2
+    assert "Only a translator and a parser have a --target." in capsys.readouterr().err
     assert main(["fill", str(place / "words.run"), "xyzzy [MASK] [MASK]", "--json", "--order", "left-to-right"]) == 0
     told = json.loads((captured := capsys.readouterr()).out)
     assert told["schema"] == "axw.fill/1" and len(told["masks"]) == 2 and len(told["masks"][0]["guesses"]) == 5

@@ -101,6 +101,7 @@ def test_leaving_a_row_out_is_a_memory_without_it(kind: str) -> None:
     alone = outputs(fitted, row)
     fitted.memory_ = before
     assert np.isfinite(alone).all()
+    assert rows_left_out(fitted, row, []).shape == (0, 1)
     with pytest.raises(UsageError, match="There is no row 'nobody' in the memory"):
         rows_left_out(fitted, row, ["nobody"])
     with pytest.raises(UsageError, match="X has 2 rows; allowed: 1"):

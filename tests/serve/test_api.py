@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -65,6 +66,44 @@ def test_text_answers_as_the_models_do(answers):
         A = np.array(seen["reads"])
         assert A.shape == (len(seen["target"]), len(seen["source"])) and (A >= 0).all() and (A.sum(1) < 1.02).all()
 
+    (classes,) = told(answers, "sentences", "explain")
+    assert classes["source"] == ["ein", "mann", "sitzt"] and len(classes["lost"]) == 3
+
+
+PICTURES = [
+    ("table", {"rows": [tiny.ROW, {**tiny.ROW, "ticket": None}, {**tiny.ROW, "passenger": 5}]}),
+    ("numbers", {"rows": [tiny.EMBRACED]}),
+    ("words", {"line": "ein mann [MASK] blau"}),
+    ("words", {"line": "ein mann"}),
+    ("translation", {"line": "ein mann sitzt", "target": "MANN"}),
+    ("translation", {"line": ""}),
+    ("trees", {"line": "the cat sat"}),
+    ("sentences", {"line": "ein mann"}),
+]
+
+
+def test_pictures_are_those_of_a_report_and_hold_the_same_numbers_as_their_tables():
+    async def use(client):
+        for model, question in PICTURES:
+            answer = await tiny.post(client, model, "explain", {**question, "pictures": True})
+            plain = await tiny.post(client, model, "explain", question)
+            assert answer.status_code == plain.status_code == 200, (model, answer.text)
+            for seen, other in zip(answer.json()["answers"], plain.json()["answers"], strict=True):
+                shown = seen.pop("pictures")
+                assert seen == other
+                if question.get("line", "a"):
+                    check_pictures(shown)
+
+    tiny.run(tiny.service(*tiny.MAKERS), use)
+
+
+def check_pictures(shown):
+    assert shown["drawings"] or shown["heads"]
+    for drawing in [*shown["drawings"], *shown["heads"]]:
+        root = ElementTree.fromstring(drawing["svg"])
+        assert root.tag == "{http://www.w3.org/2000/svg}svg" and drawing["title"]
+        assert all(len(row) == len(drawing["headings"]) for row in drawing["rows"])
+
 
 BAD = [
     ("table", "predict", {"rows": []}, 422),
@@ -98,7 +137,8 @@ BAD = [
     ("translation", "explain", {"rows": [{}]}, 422),
     ("trees", "parse", {"lines": [""]}, 422),
     ("trees", "parse", {"lines": ["the ( cat"]}, 422),
-    ("sentences", "explain", {"line": "a"}, 404),
+    ("sentences", "fill", {"lines": ["[MASK]"]}, 404),
+    ("sentences", "explain", {"line": ""}, 422),
 ]
 
 
@@ -167,7 +207,10 @@ def test_a_body_that_is_no_strict_json():
 def test_the_models_say_what_they_ask_for():
     async def use(client):
         found = {model["id"]: model for model in (await client.get("/v1/models")).json()["models"]}
-        assert found["table"]["verbs"] == ["predict", "explain"] and found["sentences"]["verbs"] == ["predict"]
+        assert found["table"]["verbs"] == ["predict", "explain"] and found["sentences"]["verbs"] == [
+            "predict",
+            "explain",
+        ]
         columns = {column["name"]: column for column in found["table"]["form"]["columns"]}
         assert columns["class"]["levels"] == ["first", "second", "third"]
         kinds = {name: column["type"] for name, column in columns.items()}

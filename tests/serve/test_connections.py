@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -148,13 +149,28 @@ def test_too_many_at_once_are_told_to_come_again_without_being_read():
     body = json.dumps({"rows": [tiny.ROW]}).encode()
     ask = HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
     with listening(serving) as port, connected(port) as client:
-        serving.in_flight += 2
+        serving.crowd.inside += 2
         for _ in range(3):
             answer = one_answer(client, ask)
             assert answer.startswith(b"HTTP/1.1 503") and b"retry-after: 1" in answer and b'"code":"busy"' in answer
         assert one_answer(client, GET).startswith(b"HTTP/1.1 200")
-        serving.in_flight -= 2
+        serving.crowd.inside -= 2
         assert one_answer(client, ask).startswith(b"HTTP/1.1 200")
+        until(lambda: serving.crowd.inside == 0)
+
+
+def test_bodies_that_are_on_their_way_take_nobodys_place():
+    serving = tiny.service("table", limits=Limits(queue=1, batch=1))
+    body = json.dumps({"rows": [tiny.ROW]}).encode()
+    head = HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode()
+    with listening(serving) as port, contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(connected(port)) for _ in range(5)]
+        for client in slow:
+            client.sendall(head + body[:-1])
+        until(lambda: serving.in_flight == 5)
+        with connected(port) as client:
+            assert one_answer(client, head + body).startswith(b"HTTP/1.1 200")
+        assert one_answer(slow[0], body[-1:]).startswith(b"HTTP/1.1 200") and serving.crowd.inside == 0
 
 
 def one_answer(client, sent):

@@ -102,7 +102,8 @@ def test_a_row_is_asked_changed_and_compared_with_before(page):
     assert page.states() == ["empty"]
     page.ask("table")
     assert page.states() == ["answer"] and page.states(".looked") == ["answer"]
-    assert "is the sum of" in page.text(".looked") and "class = first" in page.text(".looked")
+    assert ", the sum of" in page.text(".looked") and "class = first" in page.text(".looked")
+    assert page.page.is_visible(".looked svg[role=img] >> nth=0")
     before = page.text(".panel")
     page.page.fill("#column-0", "80")
     page.until("document.querySelector('.field.changed') !== null")

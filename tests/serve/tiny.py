@@ -134,6 +134,7 @@ ASKED: list[tuple[str, str, dict[str, Any]]] = [
     ("translation", "explain", {"line": "ein mann sitzt"}),
     ("trees", "parse", {"lines": ["the cat sat"]}),
     ("trees", "explain", {"line": "the cat sat"}),
+    ("sentences", "explain", {"line": "ein mann sitzt"}),
 ]
 
 

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from axw.data.trees import Tree
 from axw.show import (
     AlignmentDisplay,
     AttentionDisplay,
     CalibrationDisplay,
+    ClassesDisplay,
     CurvesDisplay,
     LadderDisplay,
     MaskedWordDisplay,
     RowsDisplay,
+    TreeDisplay,
 )
 from axw.show.faces import Display
 
@@ -58,6 +61,12 @@ def explained(words: Sequence[str]) -> dict:
     return {"schema": "axw.explanation/1", "exact": words[0], "rows": [row]}
 
 
+def tree_over(words: Sequence[str]) -> str:
+    """A tree in brackets, each word without what brackets cannot hold."""
+    plain = ["".join(letter for letter in word if letter not in "()" and not letter.isspace()) or "-" for word in words]
+    return Tree("S", [Tree("NP", [Tree("N", [word])]) for word in plain]).to_string()
+
+
 def displays(words: Sequence[str] = PLAIN, seed: int = 3) -> dict[str, Display]:
     """All of them; every word of `words` is somewhere in each that holds words."""
     rng, n = np.random.default_rng(seed), len(words)
@@ -75,6 +84,12 @@ def displays(words: Sequence[str] = PLAIN, seed: int = 3) -> dict[str, Display]:
             [(word, 0.5 / (i + 1)) for i, word in enumerate(words)],
             attention=rng.random(n),
             left_out=rng.normal(size=n),
+        ),
+        "classes": ClassesDisplay.from_predictions(
+            words, {word: 0.4 / (i + 1) for i, word in enumerate(words)}, left_out=rng.normal(size=n)
+        ),
+        "tree": TreeDisplay.from_predictions(
+            tree_over(words), attention=rng.dirichlet(np.full(n, 0.3), n), layer="encoder 2", hidden=rng.normal(size=n)
         ),
         "curves": CurvesDisplay.from_predictions(history(words[0], words[-1])),
         "ladder": LadderDisplay.from_predictions(

@@ -116,7 +116,7 @@ def test_words_from_data_stay_words(translation, text: str) -> None:
 
 def test_what_cannot_be_reported_is_said(translation, tmp_path: Path) -> None:
     folder, model, _ = translation
-    with pytest.raises(DataError, match="There are 1 lines and 0 answers.\nIn run_report.\nGive as many of both."):
+    with pytest.raises(DataError, match="There are 1 lines and 0 answers.\nIn the report.\nGive as many of both."):
         report_value(folder, model, HeldOut(["ein"]))
     with pytest.raises(ModelError, match="There is no run here"):
         run_report(tmp_path, model)

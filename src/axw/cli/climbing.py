@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from axw.cli.output import Progress, result, result_json, say
+from axw.cli.output import Progress, result, result_json
 from axw.errors import UsageError, did_you_mean
 from axw.version import __version__
 
@@ -95,12 +95,12 @@ def climb(
         groups = [] if grouped is None else [grouped.to_text(width).rstrip("\n")]
         result("\n\n".join([found.to_text(width).rstrip("\n"), *(each.text for each in related), *groups]))
     if shown.report is not None:
+        from axw.cli.reports import write_pair
         from axw.show.report import Reproduce, ladder_report
-        from axw.storage import write_text
 
         command = shlex.join(["axw", *shown.command])
         reproduce = Reproduce(command, how.seed, took, versions(), [table.facts()])
-        page, _ = ladder_report(
+        page, value = ladder_report(
             found,
             reproduce,
             title=shown.title,
@@ -108,8 +108,7 @@ def climb(
             relations=[each.report for each in related],
             by_group=grouped,
         )
-        write_text(shown.report, page)
-        say(f"report: {shown.report}")
+        write_pair(shown.report, page, value)
 
 
 def _can_be_grouped(parts: Parts, task: str, how: Climb) -> None:

@@ -58,6 +58,7 @@ def group() -> None:
 
 @app.command(epilog=EPILOG)
 def table(  # noqa: PLR0913 (a command line has as many parameters as it has options)
+    called: typer.Context,
     file: TableFile,
     target: Target,
     save: Annotated[Path, typer.Option("--save", help="The folder that will hold the model.", metavar="FOLDER")],
@@ -92,9 +93,10 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
 ) -> None:
     """Fit one model on a table and save it.
 
-    Rows may read each other by the relations that are named; without one, attention reads all rows of the table.
+    Rows may read each other by the relations that are named; without one, attention reads all rows of the table. The folder
+    gets a report.html: how good it is on training rows that were held out in turn, and on which it is not.
     """
-    from axw.cli import tables
+    from axw.cli import reports, tables
     from axw.cli.relations import parse, relations
     from axw.ladders.groups import check_relations
 
@@ -129,6 +131,8 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     result(f"saved {save}: {type(model).__name__}, {rows} rows, {width} columns, target {target}")
     if kind == "classification":
         say(f"calibration error {model.calibration_error_:.3f} on training rows that were held out in turn")
+    if parts.y.ndim == 1:
+        reports.of_fit(model, read, parts.X, parts.y, save, called.obj)
     say(f"next: axw evaluate {save} FILE   axw predict {save} FILE   axw explain {save} FILE --row ID")
 
 

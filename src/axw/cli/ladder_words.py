@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from axw.cli.options import Json, examples, listed
-from axw.cli.output import Progress, result, result_json, say, writable_file
+from axw.cli.output import Progress, result, result_json, writable_file
 from axw.cli.training import Budget, Minutes, RunSeed, Set, Steps, Threads, settings_of
 from axw.errors import UsageError
 
@@ -74,16 +74,16 @@ def ladder_words(  # noqa: PLR0913 (a command line has as many parameters as it 
 
 
 def _write_report(found: object, report: Path, file: Path, valid: Path, seeds: int) -> None:
+    from axw.cli.reports import write_pair
     from axw.ladders.words_result import WordsLadder
     from axw.show.words_ladder import words_page
-    from axw.storage import write_text
 
     assert isinstance(found, WordsLadder)
     command = f"axw ladder words {file} --valid {valid} --seeds {seeds}"
     train = found.settings["words"]["train"]
     command += "".join(f" --{name} {train[name]}" for name in ("steps", "minutes", "seed") if train[name] is not None)
-    write_text(report, words_page(found, f"Hidden words of {valid.name}: which rung pays", command))
-    say(f"report: {report}")
+    title = f"Hidden words of {valid.name}: which rung pays"
+    write_pair(report, words_page(found, title, command), {**found.to_json(), "title": title, "command": command})
 
 
 def named(texts: list[str], offered: list[str]) -> list[str]:

@@ -40,6 +40,13 @@ class Asked(NamedTuple):
                 what, "--reasons", "Add --adverse CLASS, such as --adverse refused; of numbers high or low."
             )
 
+    def only_of_rows(self) -> None:
+        """`UsageError` where reasons are asked of a model of text."""
+        if self.top is not None:
+            raise UsageError(
+                "Reasons are given for rows of a table.", "--reasons", "Leave it away: axw explain RUN --text LINE"
+            )
+
 
 def tell(fitted: Any, frame: pd.DataFrame, asked: Asked, json: bool) -> str:
     """The reasons of the rows, as text or JSON; in the applicant's view nothing of any other row."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axw.cli.output import say
-from axw.cli.training import Budget, finish, prepare, saved_line, settings_of, told
+from axw.cli.training import Budget, finish, prepare, saved_line, settings_of, told, write_report
 from axw.cli.words import read_told
 from axw.errors import UsageError
 
@@ -45,6 +45,7 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
     model = FineTunedClassifier(from_dict(SentencesSettings, settings), base)
     model.fit(found["train"], found["labels"], valid, place)
     say(f"classes: {', '.join(model.classes)}")
+    write_report(model, place)
     return saved_line(place, model.facts)
 
 

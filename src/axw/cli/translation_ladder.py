@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ Two = tuple[Path, Path]
 
 
 def translation(  # noqa: PLR0913 (a command line has as many parameters as it has options)
+    context: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="The text, one sentence a line.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="Its translation, line for line.")],
     valid: Annotated[Two, typer.Option("--valid", help="Pairs that training is watched on.", metavar="S T")],
@@ -54,14 +56,17 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
     """Train every rung under one budget, and say which one pays.
 
     Base LSTM, + reverse, + dropout, + attention with each score, + input feeding, + local windows (Luong et al. 2015, Tables 1
-    and 4), Transformer, Transformer with SwiGLU. Each is compared with the rung below on the same sentences, in BLEU.
+    and 4), Transformer, Transformer with SwiGLU. Each is compared with the rung below on the same sentences, in BLEU. FOLDER gets
+    a report.html.
     """
     from dataclasses import replace
 
+    from axw.cli.reports import write_pair
     from axw.ladders.translation import Corpus, equal_budget, translation_ladder
     from axw.learning import with_settings
     from axw.learning.allocator import keep_freed_memory
     from axw.models.translation.settings import TranslationSettings
+    from axw.show.translation_ladder import translation_page, verdict
 
     settings = equal_budget(with_settings(TranslationSettings(), change or []), steps=steps, minutes=minutes)
     if threads is not None:
@@ -84,6 +89,9 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
         result_json(found.to_json())
     else:
         result(found.to_text())
+    title, command = f"{source.name} to {target.name}: which rung pays", shlex.join(["axw", *context.obj])
+    value = {**found.to_json(), "title": title, "command": command, "verdict": verdict(found)}
+    write_pair(out / "report.html", translation_page(found, title, command), value)
 
 
 def read_gold(folder: Path, source: Path, target: Path) -> Gold:

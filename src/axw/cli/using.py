@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from axw.cli.evaluating import is_text
 from axw.cli.options import Json, examples
 from axw.cli.output import result, result_json, say, to_json, writable_file
 from axw.errors import DataError, GateError, UsageError, did_you_mean
@@ -33,10 +34,12 @@ EXPLAIN = examples(
     "axw explain family.axw test.csv --row 1305",
     "axw explain family.axw test.csv --row 1305 --format html -o why.html",
     "axw explain family.axw test.csv --row 1305 --json",
+    'axw explain words.run --text "I like to [MASK] in the winter." --format svg -o why.svg',
     "axw explain family.axw test.csv --row 1305 --reasons 4 --adverse no --applicant-view",
 )
 EVALUATE = examples(
     "axw evaluate family.axw test.csv",
+    "axw evaluate family.axw test.csv --report family.html",
     "axw evaluate family.axw test.csv --json",
     "axw evaluate family.axw test.csv --fail-under accuracy=0.7 --fail-under log_loss=0.69",
 )
@@ -52,6 +55,7 @@ class Format(StrEnum):
     txt = "txt"
     json = "json"
     html = "html"
+    svg = "svg"
 
 
 def predict(model: Model, file: Rows = Path("-"), json: Json = False, output: Out = None) -> None:
@@ -94,7 +98,13 @@ def explain(  # noqa: PLR0913 (a command line has as many parameters as it has o
     model: Model,
     file: Rows = Path("-"),
     row: Annotated[str, typer.Option("--row", help="The id of the row, or its number from 1.", metavar="ID")] = "1",
-    format: Annotated[Format, typer.Option("--format", help="Text, JSON, or a page with a picture.")] = Format.txt,
+    text: Annotated[
+        str | None, typer.Option("--text", help="For a model of text: the line that is asked about.", metavar="LINE")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", help="With --text: the translation, or the tree, that it is held against.")
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", help="Text, JSON, a page, or the picture alone.")] = Format.txt,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     reasons: Annotated[
         int | None,
@@ -120,23 +130,36 @@ def explain(  # noqa: PLR0913 (a command line has as many parameters as it has o
     """Explain one prediction: what each row that was read, and each column, added to it.
 
     The parts add up to the output exactly. With --reasons, what moved it most towards the adverse answer, in your words.
+    Of a model of text: which words it read for its answer to --text, and what the answer loses without each.
     """
+    from axw.cli.explaining import face, tell_text
     from axw.cli.reasons import Asked, tell
 
     asked = Asked(reasons, adverse, wording, reference, applicant_view)
     asked.check()
     if output is not None:
         writable_file(output)
-    fitted, table, frame = _load(model, file)
+    fitted = _loaded(model)
+    if is_text(fitted):
+        asked.only_of_rows()
+        _write(output, tell_text(fitted, text, target, "json" if json else format.value))
+        return
+    if text is not None or target is not None:
+        raise UsageError(
+            "A model of a table has no --text.", "axw explain", "Name a row: axw explain MODEL FILE --row ID"
+        )
+    table, frame = _rows(file)
     _, ids = _ids(fitted, table)
     places = [i for i, each in enumerate(ids) if str(each) == row]
     if not places:
         what = f"There is no row {row!r} in {table.name}; it has {len(ids)} rows."
         raise UsageError(what, "--row", f"Name one, such as {', '.join(str(each) for each in ids[:5])}.")
     if reasons is not None:
-        if format is Format.html:
+        if format in (Format.html, Format.svg):
             raise UsageError(
-                "Reasons are written as text or JSON.", "--format html", "Leave --format away, or say --json."
+                "Reasons are written as text or JSON.",
+                f"--format {format.value}",
+                "Leave --format away, or say --json.",
             )
         _write(output, tell(fitted, frame.iloc[places], asked, json or format is Format.json))
         return
@@ -146,13 +169,18 @@ def explain(  # noqa: PLR0913 (a command line has as many parameters as it has o
         _write(output, to_json(value))
     elif format is Format.txt:
         _write(output, told.to_text())
+    elif format is Format.svg:
+        from axw.show.rows import RowsDisplay
+
+        _write(output, face(RowsDisplay.from_estimator(fitted, frame.iloc[places]), "svg"))
     else:
         from axw.show.explanation import explanation_page
 
         _write(output, explanation_page(value, f"Why this prediction for row {row}"))
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has options)
+    context: typer.Context,
     model: Model,
     file: Rows = Path("-"),
     reference: Annotated[
@@ -162,19 +190,31 @@ def evaluate(
     buckets: Annotated[
         bool, typer.Option("--buckets", help="For a translator: BLEU by the length of the source, too.")
     ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="Write examples, slices and baselines as one HTML page, and FILE.json.", metavar="FILE"
+        ),
+    ] = None,
     fail_under: Annotated[
         list[str] | None,
         typer.Option("--fail-under", help="Exit with 7 where a measure is worse, repeatable.", metavar="MEASURE=VALUE"),
     ] = None,
 ) -> None:
     """Measure a model on rows, lines or pairs whose answers are known and that it did not learn from."""
-    from axw.cli import evaluating
+    from axw.cli import evaluating, reports
+    from axw.cli.training import refuse_stdin
     from axw.models import load
 
     gates = [_gate(text) for text in fail_under or []]
+    if report is not None:
+        writable_file(report)
+        refuse_stdin("A report reads its data twice", file)
     fitted = load(model)
-    if evaluating.is_text(fitted):
+    if is_text(fitted):
         found = evaluating.text_measures(fitted, file, reference, buckets)
+        if report is not None:
+            reports.of_text_evaluation(fitted, file, reference, found.measures, report, context.obj)
         _told(found.measures, found.lines, json, {"schema": "axw.evaluate/1", **found.facts})
         _hold(gates, found.measures)
         return
@@ -193,6 +233,8 @@ def evaluate(
     measures = {
         key: float(value) for key, value in fitted.evaluate(known.drop(columns=[target]), known[target]).items()
     }
+    if report is not None:
+        reports.of_table_evaluation(fitted, table, known, target, measures, report, context.obj)
     facts = {"schema": "axw.evaluate/1", "rows": len(known), "data": table.facts()}
     _told(measures, [f"{len(known)} rows"], json, facts)
     _hold(gates, measures)
@@ -236,12 +278,10 @@ def target_of(fitted: Any) -> str:
     return first if classes is None else first.removesuffix(f" = {classes[1 if len(classes) == 2 else 0]}")
 
 
-def _load(model: Path, file: Path) -> tuple[Any, Table, pd.DataFrame]:
-    """The model, the table as it was read, and its rows without the target where it is asked for nothing."""
+def _loaded(model: Path) -> Any:
     from axw.models import load
 
-    fitted = load(model)
-    return (fitted, *_rows(file))
+    return load(model)
 
 
 def _rows(file: Path) -> tuple[Table, pd.DataFrame]:

@@ -87,9 +87,10 @@ class TranslationLadder:
             )
             for line in ([*COLUMNS], ["-" * w for w in wide], *lines)
         ]
-        return "\n".join([*(line.rstrip() for line in shown), "", *self._notes()]) + "\n"
+        return "\n".join([*(line.rstrip() for line in shown), "", *self.notes()]) + "\n"
 
-    def _notes(self) -> list[str]:
+    def notes(self) -> list[str]:
+        """What the reader must know of the numbers."""
         notes = [
             f"{self.data['training pairs']:,} training pairs; {self.data['measured pairs']:,} pairs measured; seeds: "
             f"{len(self.rows[0].runs)}",

@@ -12,11 +12,15 @@ import numpy as np
 import torch
 
 from axw.data.batches import pad
-from axw.data.vocabulary import EOS
+from axw.data.trees import Tree
+from axw.data.vocabulary import EOS, UNK
 from axw.decoding import score
 from axw.errors import UsageError
 from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
 from axw.models.translation.translator import Translator
+from axw.models.trees.ids import encode_trees
+from axw.models.trees.parser import ConstituencyParser
+from axw.models.words.classifier import FineTunedClassifier
 from axw.models.words.masked_words import MaskedLanguageModel
 
 TOKEN = "[MASK]"
@@ -67,6 +71,32 @@ def words_left_out(model: MaskedLanguageModel, line: str, number: int = 1) -> Wo
         now = next((guess.probability for guess in guesses if guess.word == best.word), guesses[-1].probability)
         drop[place] = np.log(best.probability) - np.log(max(now, 1e-300))
     return WordsLeftOut(words, drop)
+
+
+def class_words_left_out(model: FineTunedClassifier, line: str) -> WordsLeftOut:
+    """What the likeliest class of a line loses where one of its words is not there. `UsageError` for a line without words."""
+    words = line.split()
+    if not words:
+        raise UsageError("The line has no words; allowed: one or more.", "In class_words_left_out.")
+    p = model.predict_proba([line, *(_without(words, place) for place in range(len(words)))])
+    logs = np.log(np.maximum(p[:, p[0].argmax()], 1e-300))
+    return WordsLeftOut(words, logs[0] - logs[1:])
+
+
+def tree_words_hidden(parser: ConstituencyParser, tree: Tree) -> WordsLeftOut:
+    """What a tree over its sentence loses, log p less log p, where the network is not told which word stands at a place.
+
+    A word that is left out would be another tree; so its pieces are replaced by the one for what is not known.
+    """
+    words, (source, target) = tree.words(), parser._sides()
+    pieces = source.encode([" ".join(words)])[0]
+    number = source.word_numbers(pieces)
+    lines = [pieces, *(np.where(number == place, UNK, pieces) for place in range(len(words)))]
+    written = encode_trees(target, [tree], parser.settings.leaves)[0].tolist()
+    ids = np.array([[*line, EOS] for line in lines])
+    decoder, state = parser._begin(torch.from_numpy(ids))
+    logs = np.array([float(part.sum()) for part in score(decoder, state, [written] * len(lines))])
+    return WordsLeftOut(words, logs[0] - logs[1:])
 
 
 def rows_left_out(model: AttentionClassifier | AttentionRegressor, X: Any, rows: Sequence[Any]) -> np.ndarray:

@@ -224,9 +224,11 @@ def _add_verbs(app: FastAPI, service: Service) -> None:
     ) -> Response:
         if isinstance(question, questions.ExplainLineQuestion):
             _of_kind(service, id, "explain", lines=True)
-            return await _answer(service, request, id, "explain", None, [LineItem(question.line, question.target)])
+            return await _answer(
+                service, request, id, "explain", question.pictures, [LineItem(question.line, question.target)]
+            )
         _of_kind(service, id, "explain", lines=False)
-        return await _answer(service, request, id, "explain", None, _rows(question))
+        return await _answer(service, request, id, "explain", question.pictures, _rows(question))
 
 
 def _rows(question: questions.RowsQuestion | questions.ExplainRowsQuestion) -> list[RowItem]:

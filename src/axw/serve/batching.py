@@ -182,5 +182,5 @@ def _as_refusal(fault: Exception) -> Refusal:
         return fault
     if isinstance(fault, AxwError) and fault.exit_code in (2, 3):
         return Refusal("unusable", " ".join(part for part in (fault.what, fault.todo) if part))
-    log.error("a model failed: %s", type(fault).__name__)
+    log.error("a model failed: %s", type(fault).__name__, exc_info=fault)
     return Refusal("failed")

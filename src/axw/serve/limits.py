@@ -18,6 +18,7 @@ COLUMNS = 4096  # of a row
 BEAM = 8
 TOP = 50
 LARGEST = 1e300  # of a number in a row
+CELLS = 40_000  # of all heads of a line together, as pictures
 PARTS = 40  # contributions that are listed by name; the rest is summed
 
 CHUNK = 64 << 10  # bytes that are written at once

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import h11
@@ -28,12 +29,21 @@ def _busy() -> bytes:
 BUSY = _busy()
 
 
+@dataclass(eq=False)
+class Crowd:
+    """Questions that have come as a whole: how many are being answered, and how many may be before one more is refused unread."""
+
+    most: int
+    inside: int = 0
+
+
 class PatientProtocol(H11Protocol):
     """Closes a connection whose next request has not come, and cuts one whose answer is not read."""
 
     limits = Limits()
-    overloaded: Callable[[], bool]
+    crowd = Crowd(1024)
     refused: Callable[[], None]
+    _inside = False
     _head: asyncio.TimerHandle | None = None
     _write: asyncio.TimerHandle | None = None
 
@@ -44,15 +54,18 @@ class PatientProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Where more is in progress than the queues hold, a whole question is refused without being read: a thousand refusals at
-        once must not keep the server from saying that it is well."""
-        if self.overloaded() and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+        once must not keep the server from saying that it is well. It is counted here, as it comes, since a thousand may come
+        before the first of them is looked at; one whose body is still on its way takes nobody's place."""
+        if not self._inside and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
             found = _WHOLE.match(data)
             if found is not None and len(data) == found.end() + int(found[1]):
-                self.transport.write(BUSY)
-                self.refused()
-                self._forget_head()
-                self._await_head()
-                return
+                if self.crowd.inside >= self.crowd.most:
+                    self.transport.write(BUSY)
+                    self.refused()
+                    self._forget_head()
+                    self._await_head()
+                    return
+                self._enter()
         super().data_received(data)
 
     def handle_events(self) -> None:
@@ -61,6 +74,7 @@ class PatientProtocol(H11Protocol):
             self._forget_head()
 
     def on_response_complete(self) -> None:
+        self._leave()
         super().on_response_complete()
         if self.transport.is_closing():  # it stays open until all is read, which may be never
             self._await_reader()
@@ -79,7 +93,17 @@ class PatientProtocol(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
         self._forget_reader()
+        self._leave()
         super().connection_lost(exc)
+
+    def _enter(self) -> None:
+        self._inside = True
+        self.crowd.inside += 1
+
+    def _leave(self) -> None:
+        if self._inside:
+            self._inside = False
+            self.crowd.inside -= 1
 
     def _await_head(self) -> None:
         self._head = self._head or self.loop.call_later(self.limits.head, self._no_request)
@@ -104,12 +128,10 @@ class PatientProtocol(H11Protocol):
             self._await_reader()
 
 
-def patient_protocol(
-    limits: Limits, overloaded: Callable[[], bool] = lambda: False, refused: Callable[[], None] = lambda: None
-) -> type[PatientProtocol]:
+def patient_protocol(limits: Limits, crowd: Crowd, refused: Callable[[], None] = lambda: None) -> type[PatientProtocol]:
     """uvicorn's protocol with the deadlines of these limits. A body's deadline is the guard's.
 
-    overloaded   whether questions are refused unread;  refused: is called for each
+    crowd   what all connections count together;  refused: is called for each question that is refused unread
     """
-    own = {"limits": limits, "overloaded": staticmethod(overloaded), "refused": staticmethod(refused)}
+    own = {"limits": limits, "crowd": crowd, "refused": staticmethod(refused)}
     return type("Protocol", (PatientProtocol,), own)

@@ -61,17 +61,20 @@ class ParseQuestion(Question):
 
 
 class ExplainRowsQuestion(Question):
-    """Rows of a table whose answers are to be explained."""
+    """Rows of a table whose answers are to be explained; `pictures`: as SVG, too."""
 
     rows: list[Row] = Field(min_length=1, max_length=EXPLAINED)
     ids: list[Name] | None = Field(default=None, min_length=1, max_length=EXPLAINED)
+    pictures: bool = False
 
 
 class ExplainLineQuestion(Question):
-    """One line whose attention is asked for; `target`: what it was turned into (null: the model's own translation)."""
+    """One line whose attention is asked for; `target`: what it was turned into (null: the model's own translation);
+    `pictures`: as SVG, too."""
 
     line: Line
     target: Line | None = None
+    pictures: bool = False
 
 
 class Answered(BaseModel):

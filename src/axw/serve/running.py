@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import socket
+import sys
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -17,6 +19,10 @@ from axw.serve.guard import LOOPBACK
 from axw.serve.metrics import Metrics
 from axw.serve.protocol import patient_protocol
 from axw.serve.service import Service
+
+# Each time the thread of the connections has spoken with the system it has to get Python back from the thread of a model,
+# which may keep it for this many seconds. A crowd speaks thousands of times, and 5 ms, Python's own choice, add up.
+SWITCH = 0.0002
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -76,7 +82,7 @@ def make_server(
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what clients send wrong is not the operator's news
     config = uvicorn.Config(
         make_app(service, hosts, metrics),
-        http=patient_protocol(limits, lambda: service.overloaded, lambda: metrics.count("refused", 503, 0.0)),
+        http=patient_protocol(limits, service.crowd, lambda: metrics.count("refused", 503, 0.0)),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -98,7 +104,14 @@ def serve(
 
     Raises `ModelError` where none of them can be.
     """
-    make_server(service, hosts, told).run(sockets=[sock])
+
+    def settled() -> None:
+        gc.collect()
+        gc.freeze()  # models stay: looking through a million objects of theirs would hold every client up, time and again
+        told()
+
+    sys.setswitchinterval(SWITCH)
+    make_server(service, hosts, settled).run(sockets=[sock])
     if service.loaded and not any(served.ready for served in service.models.values()):
         why = ", ".join(f"{served.id}: {served.fault}" for served in service.models.values())
         raise ModelError("None of the models could be loaded.", why, "What went wrong with each is said above.")

@@ -20,6 +20,8 @@ from axw.errors import AxwError, DataWarning, ModelError, UsageError
 from axw.models.text_model import TextModel
 from axw.serve.batching import Batcher, Brake
 from axw.serve.limits import Limits
+from axw.serve.pictures import draws, with_pictures
+from axw.serve.protocol import Crowd
 from axw.serve.refusals import Refusal
 from axw.serve.table_answers import TableAnswers
 from axw.serve.text_answers import SentenceAnswers, TranslationAnswers, TreeAnswers, WordsAnswers
@@ -91,14 +93,15 @@ def ready(model: Any) -> Ready:
             "rows": len(model.memory_.X),
         }
         networks = (model.fitted_,) if isinstance(model.fitted_, nn.Module) else ()
-        return Ready("table", {"predict": answers.predict, "explain": answers.explain}, answers.form, facts, networks)
+        explained = with_pictures(answers.explain, draws(model, answers.form))
+        return Ready("table", {"predict": answers.predict, "explain": explained}, answers.form, facts, networks)
     if model.kind not in _DOORS:
         raise ModelError(f"A model of kind {model.kind!r} is not served; allowed: {', '.join(_DOORS)}.")
     door, verb = _DOORS[model.kind]
     answers = door(model)
     verbs = {verb: getattr(answers, verb)}
     if getattr(answers, "explains", hasattr(answers, "explain")):
-        verbs["explain"] = answers.explain
+        verbs["explain"] = with_pictures(answers.explain, draws(model, None))
     told = {
         name: value for name, value in dict(model.facts.get("validation") or {}).items() if isinstance(value, float)
     }
@@ -165,6 +168,9 @@ class Service:
         self.models = {identity: Served(identity, path) for identity, path in models.items()}
         self.draining = False
         self.in_flight = 0
+        self.crowd = Crowd(
+            min(1024, (self.limits.queue + self.limits.batch) * len(models))
+        )  # what queues and batches hold
         self._load = load or _load
         self._tasks: list[asyncio.Task[None]] = []
         self._executor = ThreadPoolExecutor(self.limits.workers, thread_name_prefix="axw-serve")
@@ -200,11 +206,6 @@ class Service:
     def loaded(self) -> bool:
         """Every model is ready or known to be damaged."""
         return all(served.state != "loading" for served in self.models.values())
-
-    @property
-    def overloaded(self) -> bool:
-        """More requests are in progress than all queues and batches hold."""
-        return self.in_flight >= min(1024, (self.limits.queue + self.limits.batch) * len(self.models))
 
     async def until_loaded(self) -> None:
         """Return when every model is ready or known to be damaged."""

@@ -78,7 +78,12 @@ class TableForm:
     def of(cls, model: Any) -> TableForm:
         """The form of a fitted `AttentionClassifier` or `AttentionRegressor`."""
         reader, remembered = model._reader, model.memory_.rows
-        found = [_of_part(part) for part in reader.columns.parts if part.name != reader.id]
+        at, found = 0, []
+        for part in reader.columns.parts:
+            shares = model.memory_.X[:, at : at + len(part.names)].mean(0) if len(model.memory_.X) else np.zeros(0)
+            at += len(part.names)
+            if part.name != reader.id:
+                found.append(_of_part(part, shares))
         known = {field.name for field in found}
         for name in reader.keys:
             if name not in known and name != reader.id:
@@ -136,9 +141,11 @@ class TableForm:
         ]
 
 
-def _of_part(part: Number | Category) -> Field:
+def _of_part(part: Number | Category, shares: np.ndarray) -> Field:
+    """shares: how often each level of a category is among the remembered rows; empty where none are."""
     if isinstance(part, Category):
-        typical = part.levels[0] if part.levels else None
+        most = int(shares[: len(part.levels)].argmax()) if len(shares) and part.levels else 0
+        typical = part.levels[most] if part.levels else None
         return Field(part.name, "category", False, part.levels, part.other, part.missing, typical, needed=True)
     typical_of: Any = float(f"{part.fill:.6g}")
     if part.kind == "date":

@@ -11,6 +11,7 @@ import numpy as np
 
 from axw.data.vocabulary import Vocabulary
 from axw.errors import AxwError
+from axw.models.leave_one_out import class_words_left_out
 from axw.models.translation.aligning import readings
 from axw.models.words.filled import TOKEN
 from axw.networks.masked_words import MaskedWords
@@ -215,6 +216,19 @@ class SentenceAnswers:
             chances = dict(zip(classes, map(float, values), strict=True))
             told = {"prediction": classes[int(values.argmax())], "probabilities": chances, "notes": []}
             answers[i] = told if np.isfinite(values).all() else Refusal("not_finite")
+        return answers
+
+    def explain(self, key: Hashable, items: Sequence[LineItem]) -> list[Any]:
+        """{"source": the words, "lost": what log p of the likeliest class loses without each}, in nats."""
+        answers: list[Any] = [None] * len(items)
+        for i in sort_out(items, self.model._vocabularies["vocabulary"], answers, EXPLAINED_WORDS):
+            if not items[i].line.split():
+                answers[i] = Refusal("unusable", "The line has no words.")
+                continue
+            words, lost = class_words_left_out(self.model, items[i].line)
+            finite = bool(np.isfinite(lost).all())
+            told = {"source": words, "lost": np.round(lost, 4).tolist(), "notes": []}
+            answers[i] = told if finite else Refusal("not_finite")
         return answers
 
 

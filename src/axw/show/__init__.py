@@ -9,19 +9,23 @@ if TYPE_CHECKING:
     from axw.show.alignment import AlignmentDisplay
     from axw.show.any_model import display, explain
     from axw.show.attention import AttentionDisplay
+    from axw.show.classes import ClassesDisplay
     from axw.show.curves import CurvesDisplay
     from axw.show.ladder import CalibrationDisplay, LadderDisplay
     from axw.show.masked_word import MaskedWordDisplay
     from axw.show.rows import RowsDisplay
+    from axw.show.tree import TreeDisplay
 
 _HOMES = {
     "AlignmentDisplay": "alignment",
     "AttentionDisplay": "attention",
     "CalibrationDisplay": "ladder",
+    "ClassesDisplay": "classes",
     "CurvesDisplay": "curves",
     "LadderDisplay": "ladder",
     "MaskedWordDisplay": "masked_word",
     "RowsDisplay": "rows",
+    "TreeDisplay": "tree",
     "display": "any_model",
     "explain": "any_model",
 }
@@ -30,10 +34,12 @@ __all__ = [
     "AlignmentDisplay",
     "AttentionDisplay",
     "CalibrationDisplay",
+    "ClassesDisplay",
     "CurvesDisplay",
     "LadderDisplay",
     "MaskedWordDisplay",
     "RowsDisplay",
+    "TreeDisplay",
     "display",
     "explain",
 ]

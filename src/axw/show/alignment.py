@@ -15,7 +15,7 @@ from axw.show.agreement import agreement_note, rank_correlation
 from axw.show.faces import CAUTION, Display, Drawing, column, matrix, texts
 from axw.show.heat import grid, grid_table, plot_grid
 from axw.show.lines_between import lines_between
-from axw.show.page import table
+from axw.show.page import Twin
 
 if TYPE_CHECKING:
     from axw.models.translation.aligning import Reading
@@ -120,7 +120,7 @@ class AlignmentDisplay(Display):
         lines = lines_between(A, source, target, set(value["dropped"]), set(value["invented"]), title=self.title())
         dots = frozenset((i, j) for j, i in value["links"])
         shown = [
-            Drawing(lines, table(["target", "reads most", "weight"], self._links(), words=("target", "reads most"))),
+            Drawing(lines, Twin(["target", "reads most", "weight"], self._links(), words=("target", "reads most"))),
             Drawing(
                 grid(A, target, source, title="What each word of the translation reads", dots=dots),
                 grid_table(A, target, source, "target"),

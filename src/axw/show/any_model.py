@@ -9,14 +9,18 @@ from axw.errors import UsageError, did_you_mean
 from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
 from axw.models.tables.explanation import Explanation
 from axw.models.translation.translator import Translator
+from axw.models.trees.parser import ConstituencyParser
+from axw.models.words.classifier import FineTunedClassifier
 from axw.models.words.masked_words import MaskedLanguageModel
 from axw.show.alignment import AlignmentDisplay
 from axw.show.attention import AttentionDisplay
+from axw.show.classes import ClassesDisplay
 from axw.show.curves import CurvesDisplay
 from axw.show.faces import Display
 from axw.show.ladder import CalibrationDisplay, LadderDisplay
 from axw.show.masked_word import MaskedWordDisplay
 from axw.show.rows import RowsDisplay
+from axw.show.tree import TreeDisplay
 
 DISPLAYS: dict[str, type[Display]] = {
     kind.schema: kind
@@ -25,6 +29,8 @@ DISPLAYS: dict[str, type[Display]] = {
         AttentionDisplay,
         AlignmentDisplay,
         MaskedWordDisplay,
+        TreeDisplay,
+        ClassesDisplay,
         CurvesDisplay,
         LadderDisplay,
         CalibrationDisplay,
@@ -38,6 +44,8 @@ def explain(model: Any, X: Any, target: str | None = None) -> Display:
     a model of tables   X: at most 20 rows. A `RowsDisplay`
     a translator        X: a sentence; target: what it is made to say, None = its own translation. An `AlignmentDisplay`
     a masked-word model X: a line with [MASK]. A `MaskedWordDisplay`
+    a parser            X: a sentence; target: a tree over it, None = its own. A `TreeDisplay`
+    a classifier        X: a line. A `ClassesDisplay`
     `UsageError` for another model, and what the display raises.
     """
     if isinstance(model, AttentionClassifier | AttentionRegressor):
@@ -46,8 +54,12 @@ def explain(model: Any, X: Any, target: str | None = None) -> Display:
         return AlignmentDisplay.from_estimator(model, X, target)
     if isinstance(model, MaskedLanguageModel):
         return MaskedWordDisplay.from_estimator(model, X)
+    if isinstance(model, ConstituencyParser):
+        return TreeDisplay.from_estimator(model, X, target)
+    if isinstance(model, FineTunedClassifier):
+        return ClassesDisplay.from_estimator(model, X)
     raise UsageError(
-        f"A {type(model).__name__} cannot be explained so; allowed: a model of tables, a translator, a masked-word model.",
+        f"A {type(model).__name__} cannot be explained so; allowed: a model that axw fit saves.",
         "In explain.",
         "Show its attention from arrays: AttentionDisplay.from_predictions(A, rows, columns).",
     )

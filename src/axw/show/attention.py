@@ -14,7 +14,7 @@ from axw.show.faces import CAUTION, Display, Drawing, column, matrix, texts
 from axw.show.head_agreement import Compared, layers_of
 from axw.show.heads import entropy, head_kind, heads_grid
 from axw.show.heat import grid, grid_table, most_read, plot_grid
-from axw.show.page import table
+from axw.show.page import Twin
 
 MOST_WORDS = 160  # rows or columns of a picture
 MOST_FOLDED = 16_000  # cells of the heads that are drawn large under a fold
@@ -96,6 +96,14 @@ class AttentionDisplay(Display):
 
     # ------------------------------------------------------------------------------------------------------------ faces
 
+    def heads(self) -> list[LayerAttention]:
+        """Every head by itself, A (1 n m)."""
+        return [
+            LayerAttention(f"{layer['name']}, head {number}", layer["rows"], layer["columns"], A[None])
+            for layer in self._value["layers"]
+            for number, A in enumerate(_array(layer), 1)
+        ]
+
     def picked(self) -> LayerAttention:
         """The layer that is shown large, A (1 n m): of one head, or the mean."""
         found = next(layer for layer in self._value["layers"] if layer["name"] == self._value["layer"])
@@ -128,7 +136,7 @@ class AttentionDisplay(Display):
             shown.append(
                 Drawing(
                     small,
-                    table(
+                    Twin(
                         ["layer", "head", "kind", "entropy, bits", "agreement"], self._kinds(), words=("layer", "kind")
                     ),
                 )
@@ -146,7 +154,7 @@ class AttentionDisplay(Display):
         for layer in layers:
             for number, (A, kind) in enumerate(zip(_array(layer), layer["kinds"], strict=True), 1):
                 who = f"{layer['name']}, head {number}: {kind['kind']}"
-                found.append(Drawing(grid(A, layer["rows"], layer["columns"], title=who, hints=False), "", who))
+                found.append(Drawing(grid(A, layer["rows"], layer["columns"], title=who, hints=False), None, who))
         return found
 
     def _kinds(self) -> list[tuple[str, int, str, str, str]]:

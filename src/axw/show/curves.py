@@ -13,7 +13,7 @@ import pandas as pd
 from axw.errors import DataError
 from axw.show.charts import even_ticks, short
 from axw.show.faces import Display, Drawing, column
-from axw.show.page import table
+from axw.show.page import Twin
 from axw.show.svg import Svg
 from axw.storage import read_json_lines
 
@@ -174,14 +174,14 @@ def _seconds_at(points: Sequence[Sequence[float]], step: float) -> str:
     return "" if abs(near[0] - step) > reach or seconds is None or not math.isfinite(seconds) else f"{seconds:.0f} s"
 
 
-def _table(curves: Sequence[Curve]) -> str:
+def _table(curves: Sequence[Curve]) -> Twin:
     rows = []
     for curve in curves:
         step = max(1, -(-len(curve.points) // MOST_ROWS))
         for point in curve.points[::-1][::step][::-1]:
             seconds = "" if point[2] is None else f"{point[2]:.0f}"
             rows.append((curve.split, f"{point[0]:g}", f"{point[1]:.4g}", seconds))
-    return table(["split", "step", "value", "seconds"], rows, words=("split",))
+    return Twin(["split", "step", "value", "seconds"], rows, words=("split",))
 
 
 def _strip(values: Sequence[float], width: int) -> str:

@@ -21,7 +21,7 @@ from rich.cells import cell_len, set_cell_size
 
 from axw.errors import DataError, UsageError
 from axw.show.escaping import name, visible
-from axw.show.page import fold, page, paragraph
+from axw.show.page import Twin, fold, page, paragraph
 from axw.show.style import CHART, COLOURS, PAGE, scoped
 from axw.show.svg import Svg
 from axw.storage import write_text
@@ -32,13 +32,13 @@ CAUTION = "Attention shows where the model looked, not why."
 
 
 class Drawing(NamedTuple):
-    """One picture of a display: the shapes, and the markup of the table that holds the same numbers.
+    """One picture of a display: the shapes, and the table that holds the same numbers.
 
     folded   under this line until the reader asks for it; "" = shown at once
     """
 
     svg: Svg
-    twin: str
+    twin: Twin | None
     folded: str = ""
 
 
@@ -111,7 +111,7 @@ class Display(ABC):
         """The pictures, their tables and the notes, for a page that carries the style sheet."""
         parts = []
         for drawing in self.drawings():
-            twin = fold("The same as a table", drawing.twin) if drawing.twin else ""
+            twin = fold("The same as a table", drawing.twin.markup()) if drawing.twin else ""
             shown = f'<div class="scroll picture">{drawing.svg.to_text()}</div>\n{twin}'
             parts.append(fold(drawing.folded, shown) if drawing.folded else shown)
         return "".join(parts) + "".join(paragraph(note, "small soft") for note in self.notes())

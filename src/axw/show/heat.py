@@ -9,7 +9,7 @@ import numpy as np
 
 from axw.show.escaping import visible
 from axw.show.faces import fit
-from axw.show.page import table
+from axw.show.page import Twin
 from axw.show.svg import Svg, room
 
 SHADES = 12
@@ -81,12 +81,12 @@ def grid(
     return svg
 
 
-def grid_table(A: np.ndarray, rows: Sequence[str], columns: Sequence[str], corner: str) -> str:
+def grid_table(A: np.ndarray, rows: Sequence[str], columns: Sequence[str], corner: str) -> Twin:
     """The same numbers; of a grid that is too large for a table, the three that each row reads most."""
     if A.size <= MOST_TABLE:
         lines = [(word, *(f"{weight:.3f}" for weight in A[i])) for i, word in enumerate(rows)]
-        return table([corner, *columns], lines, words=(corner,))
-    return table(
+        return Twin([corner, *columns], lines, words=(corner,))
+    return Twin(
         [corner, "reads most"], [(row, said) for row, said in most_read(A, rows, columns)], words=(corner, "reads most")
     )
 
@@ -103,10 +103,10 @@ def most_read(A: np.ndarray, rows: Sequence[str], columns: Sequence[str], most: 
 def plot_grid(ax: Any, A: np.ndarray, rows: Sequence[str], columns: Sequence[str]) -> None:
     """The same with matplotlib."""
     ax.imshow(A, cmap="cividis", vmin=0 if (A >= 0).all() else None, aspect="auto")
-    ax.set_xticks(range(len(columns)), [_plot_word(word) for word in columns], rotation=60, ha="right")
-    ax.set_yticks(range(len(rows)), [_plot_word(word) for word in rows])
+    ax.set_xticks(range(len(columns)), [plot_word(word) for word in columns], rotation=60, ha="right")
+    ax.set_yticks(range(len(rows)), [plot_word(word) for word in rows])
 
 
-def _plot_word(word: str) -> str:
+def plot_word(word: str) -> str:
     """matplotlib takes what stands between dollar signs for a formula."""
     return visible(word, _MOST).replace("$", r"\$")

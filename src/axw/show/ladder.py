@@ -15,7 +15,7 @@ from axw.show.charts import Bin, Step, calibration_chart, ladder_chart, short
 from axw.show.escaping import visible
 from axw.show.faces import Display, Drawing, column, fit, texts
 from axw.show.heat import PAGE
-from axw.show.page import table
+from axw.show.page import Twin
 from axw.show.svg import Svg
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class LadderDisplay(Display):
         ]
         chart = ladder_chart(steps, measure=value["measure"], cost=f"{value['cost']}, logarithmic", title=self.title())
         _legend(chart, steps)
-        twin = table(["", "rung", "cost", "value", "low", "high"], self._rows(), words=("rung",))
+        twin = Twin(["", "rung", "cost", "value", "low", "high"], self._rows(), words=("rung",))
         return [Drawing(chart, twin)]
 
     def lines(self, width: int) -> Iterable[str]:
@@ -187,7 +187,7 @@ class CalibrationDisplay(Display):
     def drawings(self) -> list[Drawing]:
         bins = [Bin(b["said"], b["true"], b["low"], b["high"], b["rows"]) for b in self._value["bins"]]
         rows = [(f"{b.predicted:.3f}", f"{b.observed:.3f}", f"{b.low:.3f}", f"{b.high:.3f}", b.rows) for b in bins]
-        twin = table(["said", "came true", "low", "high", "rows"], rows)
+        twin = Twin(["said", "came true", "low", "high", "rows"], rows)
         chart = calibration_chart(bins, title=self.title())
         chart.width = PAGE  # as it is: a narrow picture would be blown up to the width of the page
         return [Drawing(chart, twin)]

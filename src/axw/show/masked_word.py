@@ -13,15 +13,14 @@ from axw.errors import DataError
 from axw.show.agreement import agreement_note, rank_correlation
 from axw.show.charts import bar_chart
 from axw.show.escaping import visible
-from axw.show.faces import CAUTION, Display, Drawing, column, fit, texts
-from axw.show.page import table
-from axw.show.svg import Svg, room
+from axw.show.faces import CAUTION, Display, Drawing, column, texts
+from axw.show.page import Twin
+from axw.show.sentence_svg import sentence_svg
 
 if TYPE_CHECKING:
     from axw.models.words.masked_words import MaskedLanguageModel
 
-WIDTH, MOST_GUESSES = 860.0, 20
-_MOST, _LINE = 40, 46.0
+MOST_GUESSES = 20
 
 
 class MaskedWordDisplay(Display):
@@ -103,11 +102,15 @@ class MaskedWordDisplay(Display):
         return [agreement_note(self._value["agreement"], "word") if measured else CAUTION, *self._value["notes"]]
 
     def drawings(self) -> list[Drawing]:
-        bars = [(guess["word"], guess["probability"]) for guess in self._value["guesses"]]
-        twin = table(["word", "attention", "lost without it, nats"], self._rows(), words=("word",))
-        chances = table(["candidate", "probability"], [(w, f"{p:.4f}") for w, p in bars], words=("candidate",))
+        value = self._value
+        bars = [(guess["word"], guess["probability"]) for guess in value["guesses"]]
+        twin = Twin(["word", "attention", "lost without it, nats"], self._rows(), words=("word",))
+        chances = Twin(["candidate", "probability"], [(w, f"{p:.4f}") for w, p in bars], words=("candidate",))
         return [
-            Drawing(_sentence(self._value, self.title()), twin),
+            Drawing(
+                sentence_svg(value["words"], value["left_out"], value["attention"], value["mask"], title=self.title()),
+                twin,
+            ),
             Drawing(bar_chart(bars, title="The likeliest words", unit="probability"), chances),
         ]
 
@@ -153,42 +156,6 @@ class MaskedWordDisplay(Display):
         said = ["" if x is None else f"{x:+.3f}".replace("-", "\u2212") for x in lost]
         weights = ["" if x is None else f"{x:.3f}" for x in value["attention"]]
         return list(zip(value["words"], weights, said, strict=True))
-
-
-def _sentence(value: Mapping[str, Any], title: str) -> Svg:
-    """The sentence in lines; behind each word what the guess loses without it, under it a bar of its attention."""
-    words, mask = value["words"], value["mask"]
-    lost = [x or 0.0 for x in value["left_out"] or []]
-    weights = [x or 0.0 for x in value["attention"]]
-    most, heavy = max(map(abs, lost), default=0.0) or 1.0, max(weights, default=0.0) or 1.0
-    svg = Svg(WIDTH, 60, title=title)
-    svg.description = "Behind a word: what the guess loses without it. Under it: how much attention it got."
-    x, y = 10.0, 30.0
-    for place, whole in enumerate(words):
-        word = fit(whole, _MOST)
-        wide = max(room(word), 14.0)
-        if x > 10 and x + wide > WIDTH - 10:
-            x, y = 10.0, y + _LINE
-        if place == mask:
-            svg.rect(x - 3, y - 17, wide + 6, 24, "pick")
-        elif lost and lost[place]:
-            strength = 0.6 * abs(lost[place]) / most
-            kind = "weight" if lost[place] > 0 else "less"
-            svg.cells([(x - 3, y - 17)], wide + 6, 24, kind, strength)
-            svg.rect(x - 3, y - 17, wide + 6, 24, "clear", f"{word}: {lost[place]:+.3f} nats")
-        if place != mask and weights[place]:
-            svg.rect(x, y + 10, wide * weights[place] / heavy, 5, "bar", f"{word}: attention {weights[place]:.3f}")
-        svg.text(x + wide / 2, y, word, "pick" if place == mask else "word", "middle", most=_MOST)
-        x += wide + 12
-    y += _LINE
-    svg.cells([(10, y - 11)], 22, 14, "weight", 0.45)
-    svg.text(38, y, "the guess loses by leaving it out", "tiny")
-    svg.cells([(250, y - 11)], 22, 14, "less", 0.45)
-    svg.text(278, y, "the guess gains", "tiny")
-    svg.rect(390, y - 6, 22, 5, "bar")
-    svg.text(418, y, "attention", "tiny")
-    svg.height = y + 14
-    return svg
 
 
 def _attention(model: MaskedLanguageModel, line: str, place: int, words: int) -> np.ndarray | None:

@@ -7,6 +7,7 @@ Whatever comes from data goes through `escape`; the helpers take words, never ma
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from axw.show.escaping import escape, name
 from axw.show.style import CHART, COLOURS, PAGE
@@ -41,6 +42,17 @@ def bullets(lines: Iterable[object]) -> str:
     return f"<ul>\n{items}</ul>\n" if items else ""
 
 
+class Twin(NamedTuple):
+    """The table that holds the numbers of a picture: its headings, its rows, and which headings stand over words."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    words: Sequence[str] = ()
+
+    def markup(self) -> str:
+        return table(self.headings, self.rows, self.words)
+
+
 def table(
     headings: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence[str] = (), chosen: int | None = None
 ) -> str:
@@ -65,9 +77,9 @@ def code(text: str) -> str:
     return f"<pre><code>{escape(text, 4000)}</code></pre>\n"
 
 
-def picture(svg: Svg, twin: str) -> str:
+def picture(svg: Svg, twin: Twin | None) -> str:
     """A chart, and under a fold the table that holds the same numbers."""
-    return f'<div class="scroll picture">{svg.to_text()}</div>\n{fold("The same as a table", twin)}'
+    return f'<div class="scroll picture">{svg.to_text()}</div>\n{fold("The same as a table", twin.markup()) if twin else ""}'
 
 
 def fold(title: str, markup: str) -> str:

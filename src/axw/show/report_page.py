@@ -12,7 +12,7 @@ from typing import Any
 
 from axw.show.charts import Step, bar_chart, ladder_chart
 from axw.show.escaping import name
-from axw.show.page import bullets, code, facts, fold, page, paragraph, picture, section, table
+from axw.show.page import Twin, bullets, code, facts, fold, page, paragraph, picture, section, table
 from axw.show.report_groups import groups_section
 
 MINUS = "\u2212"
@@ -119,7 +119,7 @@ def _relation(relation: Mapping[str, Any]) -> str:
     bars = [(f"reads {bar['read']}", float(bar["rows"])) for bar in relation["degrees"]]
     if bars:
         chart = bar_chart(bars, title=f"How many rows each row reads by {relation['name']}", unit="rows")
-        twin = table(
+        twin = Twin(
             ["rows read", "rows that read so many"], [(bar["read"], bar["rows"]) for bar in relation["degrees"]]
         )
         said += picture(chart, twin)

@@ -14,13 +14,14 @@ from axw.show.agreement import agreement_note, rank_correlation
 from axw.show.charts import Part, signed
 from axw.show.escaping import visible
 from axw.show.faces import CAUTION, Display, Drawing, column
-from axw.show.page import table
+from axw.show.page import Twin
 from axw.show.waterfall import Read, ring, waterfall
 
 MOST_BARS = 10  # bars of one output; the rest is summed
 MOST_ROWS = 20  # rows in one display; a page is to be looked at
 MOST_LEFT_OUT = 12  # rows that are left out one by one: those that are read most
 BASE = "(base)"
+COUNT = "n"  # the feature that says how many rows were read
 
 
 class RowsDisplay(Display):
@@ -120,7 +121,7 @@ def row_drawings(row: Mapping[str, Any]) -> list[Drawing]:
         if parts:
             title = f"Row {row['id']}: {output} is {signed(value)}, the sum of"
             lines = [(part.label, signed(part.value)) for part in [Part("base", base), *parts]]
-            twin = table(["part", "contribution"], lines, words=("part",))
+            twin = Twin(["part", "contribution"], lines, words=("part",))
             shown.append(Drawing(waterfall(base, parts, value, title=title, unit=output), twin))
     reads = reads_of(row)
     if reads:
@@ -129,7 +130,7 @@ def row_drawings(row: Mapping[str, Any]) -> list[Drawing]:
     return shown
 
 
-def _reads_table(row: Mapping[str, Any], reads: Sequence[Read]) -> str:
+def _reads_table(row: Mapping[str, Any], reads: Sequence[Read]) -> Twin:
     output = next(iter(row["outputs"]))
     drops = {str(line["read"]): line["drop"] for line in row.get("left_out", []) if line["output"] == output}
     lines = [
@@ -142,7 +143,7 @@ def _reads_table(row: Mapping[str, Any], reads: Sequence[Read]) -> str:
         )
         for read in reads
     ]
-    return table(["row read", "relation", "weight", "adds", "lost without it"], lines, words=("row read", "relation"))
+    return Twin(["row read", "relation", "weight", "adds", "lost without it"], lines, words=("row read", "relation"))
 
 
 def lines_of(row: Mapping[str, Any], output: str) -> list[Mapping[str, Any]]:
@@ -162,14 +163,20 @@ def bars_of(lines: Sequence[Mapping[str, Any]], most: int = MOST_BARS) -> list[P
         if line["relation"] == OWN:
             label = str(line["feature"])
         elif line["read"] in ("", None):
-            label = f"{line['feature']}, {line['relation']}"
+            counted = "how many are read" if line["feature"] == COUNT else line["feature"]
+            label = f"{counted}, {line['relation']}"
         else:
             label = f"row {line['read']}, {line['relation']}"
         sums[label] = sums.get(label, 0.0) + float(line["contribution"])
     ranked = sorted(sums.items(), key=lambda item: -abs(item[1]))
     shown = [Part(label, value) for label, value in ranked[:most]]
     if len(ranked) > most:
-        shown.append(Part(f"{len(ranked) - most} others together", sum(value for _, value in ranked[most:])))
+        shown.append(
+            Part(
+                f"{len(ranked) - most} {'other' if len(ranked) == most + 1 else 'others together'}",
+                sum(value for _, value in ranked[most:]),
+            )
+        )
     return shown
 
 

@@ -14,14 +14,15 @@ from axw.show.report_page import compact, decimals
 
 def run_page(report: Mapping[str, Any]) -> str:
     """The page of a report: the verdict first, then what it rests on, then how to get the same again."""
+    unit = report.get("unit", "line")
     box = "".join(paragraph(line) for line in report["verdict"])
     parts = [
         f'<h1>{name(report["title"])}</h1>\n<div class="verdict" role="note">\n{box}</div>\n',
         section("Measures", _measures(report)),
-        section("How it learned", display(report["curves"]).markup()),
-        section("Examples", _examples(report["examples"])),
+        section("How it learned", "" if report["curves"] is None else display(report["curves"]).markup()),
+        section("Examples", _examples(report["examples"], unit)),
         section("One of them, looked at", _picture(report["picture"])),
-        section("By kind of line", _slices(report["slices"])),
+        section(f"By kind of {unit}", _slices(report["slices"], unit)),
         section("Is its confidence right?", _picture(report["calibration"])),
         section("Met in the data", bullets(report["findings"])),
         section("The same again", _reproduce(report["reproduce"])),
@@ -32,7 +33,7 @@ def run_page(report: Mapping[str, Any]) -> str:
 
 
 def _measures(report: Mapping[str, Any]) -> str:
-    rows = [(key, decimals(value)) for key, value in report["measures"].items()]
+    rows = [(key.replace("_", " "), decimals(value)) for key, value in report["measures"].items()]
     said = table(["held-out measure", "value"], rows, words=("held-out measure",)) if rows else ""
     against = [(b["name"], b["measure"], decimals(b["value"]), decimals(b["model"])) for b in report["baselines"]]
     if against:
@@ -42,12 +43,12 @@ def _measures(report: Mapping[str, Any]) -> str:
     return said
 
 
-def _examples(examples: Sequence[Mapping[str, Any]]) -> str:
+def _examples(examples: Sequence[Mapping[str, Any]], unit: str) -> str:
     said = ""
     for kind in dict.fromkeys(example["kind"] for example in examples):
         mine = [example for example in examples if example["kind"] == kind]
         rows = [(e["source"], e["reference"], e["answer"], decimals(e["value"])) for e in mine]
-        headings = ["line", "should be", "answer", mine[0]["measure"]]
+        headings = [unit, "should be", "answer", mine[0]["measure"]]
         said += f"<h3>{name(kind)}</h3>\n{table(headings, rows, words=headings[:3])}"
     return said
 
@@ -59,19 +60,19 @@ def _picture(value: Mapping[str, Any] | None) -> str:
     return paragraph(shown.title()) + shown.markup()
 
 
-def _slices(slices: Sequence[Mapping[str, Any]]) -> str:
+def _slices(slices: Sequence[Mapping[str, Any]], unit: str) -> str:
     if not slices:
         return ""
     rows = [
         (
-            f"{compact(s['from'])} to {compact(s['to'])}",
+            f"{compact(s['from'])} to {compact(s['to'])}" if s["from"] != s["to"] else compact(s["from"]),
             s["lines"],
             f"{decimals(s['value'])} [{decimals(s['low'])}, {decimals(s['high'])}]" + ("*" if s["small"] else ""),
         )
         for s in slices
     ]
-    small = "In brackets: 95 % intervals by bootstrap over the lines. * fewer than 20 lines."
-    return table([slices[0]["slice"], "lines", slices[0]["measure"]], rows) + paragraph(small, "small soft")
+    small = f"In brackets: 95 % intervals by bootstrap over the {unit}s. * fewer than 20 {unit}s."
+    return table([slices[0]["slice"], f"{unit}s", slices[0]["measure"]], rows) + paragraph(small, "small soft")
 
 
 def _reproduce(reproduce: Mapping[str, Any]) -> str:
@@ -79,7 +80,7 @@ def _reproduce(reproduce: Mapping[str, Any]) -> str:
     shown |= {f"file, {key}": value for key, value in reproduce["files"].items()}
     shown |= {"SHA-256 of the data": reproduce["sha256"]} if reproduce["sha256"] else {}
     shown |= {f"training, {key}": compact(value) for key, value in reproduce["training"].items()}
-    shown |= {"seed": reproduce["seed"], "threads": reproduce["threads"]}
+    shown |= {key: reproduce[key] for key in ("seed", "threads") if reproduce[key] is not None}
     shown["versions"] = ", ".join(f"{key} {value}" for key, value in reproduce["versions"].items())
     settings = json.dumps(reproduce["settings"], indent=1, sort_keys=True, ensure_ascii=False)
     lines = "".join(code(line) for line in [reproduce["command"]])

@@ -14,28 +14,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from axw.errors import DataError
 from axw.learning.runs import read_run
 from axw.show.curves import CurvesDisplay
+from axw.show.evaluation import CAUTION, HeldOut, against, samples_of
 from axw.show.faces import plain
 from axw.show.run_page import run_page
-from axw.show.run_samples import Samples, of_translator, of_words
+from axw.show.run_samples import Samples
 from axw.storage import write_json, write_text
 
 SCHEMA = "axw.run_report/1"
-MOST_LINES = 200  # held-out lines that the examples are chosen from
 MOST_BYTES = 1 << 20
 NOTES = (
     "Examples, slices and baselines are of held-out lines, which the weights were not learned from.",
-    "Attention shows where a model looked, not why.",
+    CAUTION,
 )
-
-
-class HeldOut(NamedTuple):
-    """Lines that were not learned from, and for a translator what they mean."""
-
-    lines: Sequence[str]
-    answers: Sequence[str] | None = None
 
 
 class RunReport(NamedTuple):
@@ -74,7 +66,7 @@ def report_value(
     """What `run_report` writes as JSON, without writing it."""
     run, facts, kind = read_run(folder), model.facts, model.kind
     curves = CurvesDisplay.from_run(folder)
-    found = _samples(model, held_out or _validation(run.get("config", {}).get("files", {}), kind))
+    found = samples_of(model, held_out or _validation(run.get("config", {}).get("files", {}), kind))
     data = dict(facts.get("data", {}))
     value = {
         "schema": SCHEMA,
@@ -112,49 +104,32 @@ NAMES = {
 }
 
 
-def _samples(model: Any, held: HeldOut | None) -> Samples:
-    if held is None:
-        return Samples()
-    lines = list(held.lines)
-    if model.kind == "translation":
-        if held.answers is None or len(held.answers) != len(lines):
-            got = 0 if held.answers is None else len(held.answers)
-            raise DataError(
-                f"There are {len(lines)} lines and {got} answers.", "In run_report.", "Give as many of both."
-            )
-        pairs = [(a, b) for a, b in zip(lines, held.answers, strict=True) if a.strip() and b.strip()]
-        return of_translator(model, _spread(pairs))
-    if model.kind == "words":
-        return of_words(model, _spread([line for line in lines if len(line.split()) > 2]))
-    return Samples()
-
-
-def _spread(items: Sequence[Any], most: int = MOST_LINES) -> list[Any]:
-    """At most `most` of them, evenly spread."""
-    if len(items) <= most:
-        return list(items)
-    return [items[len(items) * k // most] for k in range(most)]
-
-
 def _validation(files: Mapping[str, str], kind: str) -> HeldOut | None:
     """The validation files of the run; else the part of the training files that was held out; None where they are gone."""
     from axw.data import PairFile, read_lines
     from axw.models.translation.data import translation_data
+    from axw.models.words.classifier import LabelledLines
+    from axw.models.words.classifier import _split as sentences_split
     from axw.models.words.masked_words import words_data
-
-    if kind not in ("translation", "words"):
-        return None
 
     def lines(*names: str) -> list[list[str]] | None:
         paths = [Path(files.get(name, "")) for name in names]
         if not all(name in files and path.is_file() for name, path in zip(names, paths, strict=True)):
             return None
-        if len(paths) == 1:
-            return [list(read_lines(str(paths[0])))]
+        if len(paths) == 1 or kind == "sentences":
+            return [list(read_lines(str(path))) for path in paths]
         with PairFile(str(paths[0]), str(paths[1])) as pairs:
             found = list(pairs)
         return [[pair.source for pair in found], [pair.target for pair in found]]
 
+    if kind == "trees":
+        return _held_out_trees(files)
+    if kind == "sentences":
+        if "valid" in files:
+            told = lines("valid", "valid_labels")
+            return None if told is None else HeldOut(*told)
+        learned = lines("train", "labels")
+        return None if learned is None else HeldOut(*sentences_split(LabelledLines(*learned), None).valid)
     if kind == "translation":
         if "valid_source" in files:
             told = lines("valid_source", "valid_target")
@@ -168,6 +143,18 @@ def _validation(files: Mapping[str, str], kind: str) -> HeldOut | None:
     return None if learned is None else HeldOut(words_data(learned[0], None).valid)
 
 
+def _held_out_trees(files: Mapping[str, str]) -> HeldOut | None:
+    from axw.data import read_trees
+    from axw.models.trees.parser import _data as trees_data
+
+    name = "valid" if "valid" in files else "train"
+    if name not in files or not Path(files[name]).is_file():
+        return None
+    trees = list(read_trees(files[name]))
+    held = trees if name == "valid" else trees_data(trees, None).valid
+    return HeldOut([tree.to_string() for tree in held])
+
+
 def _verdict(facts: Mapping[str, Any], curves: CurvesDisplay, found: Samples) -> list[str]:
     training = facts.get("training", {})
     said = [curves.title() + "."]
@@ -175,10 +162,7 @@ def _verdict(facts: Mapping[str, Any], curves: CurvesDisplay, found: Samples) ->
         said.append(
             f"Trained for {training.get('steps')} steps in {training.get('took')}; ended by {training.get('ended by')}."
         )
-    for line in found.baselines:
-        better = (line["model"] > line["value"]) == (line["better"] == "higher")
-        word = "better than" if better else "no better than"
-        said.append(f"{line['measure']}: {line['model']:.4g}, {word} {line['name']} ({line['value']:.4g}).")
+    said += against(found.baselines)
     if not found.examples:
         said.append("No held-out lines were given, so there are no examples.")
     return said

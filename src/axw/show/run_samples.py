@@ -55,7 +55,7 @@ def of_translator(model: Translator, pairs: Sequence[tuple[str, str]]) -> Sample
             "measure": "chrF",
             "value": chrf[i],
         }
-        for kind, i in _chosen(ranked)
+        for kind, i in chosen(ranked)
     ]
     copied, found = _chrf(source, reference), _chrf(said, reference)
     typical = int(ranked[len(ranked) // 2])
@@ -66,7 +66,7 @@ def of_translator(model: Translator, pairs: Sequence[tuple[str, str]]) -> Sample
             {"name": "copying the source", "measure": "chrF2", "value": copied, "model": found, "better": "higher"}
         ],
         examples=examples,
-        slices=_slices("words in the source", lengths, chrf, "chrF, mean"),
+        slices=slices("words in the source", lengths, chrf, "chrF, mean"),
         picture=_aligned(model, source[typical], target),
     )
 
@@ -98,7 +98,7 @@ def of_words(model: MaskedLanguageModel, lines: Sequence[str]) -> Samples:
             "measure": "probability of the word",
             "value": P[i],
         }
-        for kind, i in _chosen(ranked)
+        for kind, i in chosen(ranked)
     ]
     said = np.array([guess.probability for guess in first])
     common = _commonest(model, truths)
@@ -107,7 +107,7 @@ def of_words(model: MaskedLanguageModel, lines: Sequence[str]) -> Samples:
         measures={"first guess right, one word a line": float(hits.mean())},
         baselines=[] if common is None else [{**common, "model": float(hits.mean())}],
         examples=examples,
-        slices=_slices("times the word was seen in training", seen, hits, "first guess right, share"),
+        slices=slices("times the word was seen in training", seen, hits, "first guess right, share"),
         picture=MaskedWordDisplay.from_estimator(model, asked[int(ranked[len(ranked) // 2])]).to_json(),
         calibration=CalibrationDisplay.from_confidences(said, hits).to_json() if len(hits) >= 100 else None,
     )
@@ -125,7 +125,7 @@ def _chrf(said: Sequence[str], reference: Sequence[str]) -> float:
     return float(next(score.value for score in bleu_chrf(list(said), list(reference)) if score.name == "chrF2"))
 
 
-def _chosen(ranked: np.ndarray) -> list[tuple[str, int]]:
+def chosen(ranked: np.ndarray) -> list[tuple[str, int]]:
     """Numbers of the typical, best and worst lines, none of them twice; `ranked` has the worst first."""
     n, each = len(ranked), min(EACH, max(1, len(ranked) // 3))
     middle = max(0, n // 2 - each // 2)
@@ -144,10 +144,11 @@ def _chosen(ranked: np.ndarray) -> list[tuple[str, int]]:
     return found
 
 
-def _slices(name: str, by: np.ndarray, value: np.ndarray, measure: str) -> list[dict[str, Any]]:
+def slices(name: str, by: np.ndarray, value: np.ndarray, measure: str) -> list[dict[str, Any]]:
     """The mean of `value` in parts of equal count by `by`, with 95 % intervals by bootstrap over the lines."""
     order = np.argsort(by, kind="stable")
     ends = np.unique(np.quantile(by, np.linspace(0, 1, PARTS + 1), method="lower"))
+    ends = np.repeat(ends, 2) if len(ends) == 1 else ends  # all alike: one part
     rng = np.random.default_rng(0)
     found = []
     for low, high, last in zip(ends, ends[1:], [False] * (len(ends) - 2) + [True], strict=False):

@@ -81,7 +81,7 @@ li{overflow-wrap:anywhere}
 .verdict strong{color:var(--orange)}
 .scroll{overflow-x:auto}
 .picture svg{min-width:30rem}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}
+table{border-collapse:collapse;min-width:min(100%,34rem);font-variant-numeric:tabular-nums;font-size:.9rem}
 th,td{text-align:right;padding:.32rem .6rem;border-bottom:1px solid var(--rule);white-space:nowrap}
 th{font-weight:600;color:var(--soft)}
 td.words,th.words{text-align:left;white-space:normal;min-width:6rem;overflow-wrap:anywhere}

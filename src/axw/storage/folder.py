@@ -35,6 +35,7 @@ from axw.version import __version__
 
 FORMAT = 1
 MANIFEST = "MANIFEST.json"
+BESIDE = ("report.html", "report.json")  # may lie in the folder: written for people, and never read
 MOST_MANIFEST_BYTES = 1 << 20
 MOST_BYTES = 1 << 36  # 64 GiB in one folder: more than that is a lie or another program's job
 MOST_FILES = 1_000
@@ -168,7 +169,7 @@ def _refuse_existing(path: Path, replace: bool, disk: Disk) -> None:
     if not present:
         return
     try:
-        named = {MANIFEST, *_read_manifest(path, disk)[0]["files"]}
+        named = {MANIFEST, *BESIDE, *_read_manifest(path, disk)[0]["files"]}
     except AxwError:
         named = set()
     others = sorted(set(present) - named)
@@ -221,7 +222,7 @@ def read_folder(path: str | os.PathLike[str], disk: Disk = REAL) -> Folder:
     sizes = {name: entry["bytes"] for name, entry in body["files"].items()}
     with _read_errors(path):
         present = disk.list_folder(path)
-    others = [name for name in present if name not in sizes and name != MANIFEST]
+    others = [name for name in present if name not in sizes and name not in (MANIFEST, *BESIDE)]
     for name, size in sizes.items():
         _verify_file(path / name, size, body["files"][name]["sha256"], disk)
     if others:

@@ -7,7 +7,7 @@ from importlib import resources
 from fastapi import FastAPI
 from fastapi.responses import Response
 
-from axw.show.style import COLOURS
+from axw.show.style import CHART, COLOURS
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -24,7 +24,7 @@ def page_files() -> dict[str, tuple[bytes, str]]:
         if ending in _TYPES:
             content = file.read_bytes()
             if ending == ".css":
-                content = COLOURS.encode() + content
+                content = (COLOURS + CHART).encode() + content
             found["/" if file.name == "index.html" else f"/page/{file.name}"] = (content, _TYPES[ending])
     return found
 

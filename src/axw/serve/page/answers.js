@@ -1,7 +1,7 @@
 // The answer of one model: what it says first, then what it looked at.
 
 import { element, percent, signed, word } from "./dom.js";
-import { bars, contributions, folded, grid, reading, table, tree } from "./pictures.js";
+import { bars, drawn, folded, reading, table } from "./pictures.js";
 
 const SHORT = 64; // words whose attention the server shows
 
@@ -57,32 +57,23 @@ export const show = {
     return [said(word(answer.text || "(nothing)", 4000)), element("p", { class: "soft small" }, `score ${answer.score.toFixed(3)}`), others, ...notes(answer)];
   },
   trees(answer) {
-    return [tree(answer.tree), ...notes(answer)];
+    return [element("pre", { tabindex: "0", "aria-label": "The tree in brackets" }, answer.tree), ...notes(answer)];
   },
 };
 
-// The question that asks what the model looked at; null where nothing can be asked.
+// The question that asks what the model looked at; null where the line is too long for it, or there is nothing to ask about.
 export function lookAt(model, question, answer) {
-  if (!model.verbs.includes("explain")) return null;
-  if (model.kind === "table") return question;
-  const line = model.kind === "words" ? answer.text : question.lines[0];
-  if (line.split(/\s+/).filter(Boolean).length > SHORT || !line.trim()) return null;
-  return model.kind === "translation" && answer.text.trim() ? { line, target: answer.text } : { line };
+  if (model.kind === "table") return { ...question, pictures: true };
+  const line = question.lines[0];
+  if (!line.trim() || line.split(/\s+/).filter(Boolean).length > SHORT) return null;
+  return { line, pictures: true, ...(model.kind === "translation" && answer.text.trim() ? { target: answer.text } : {}) };
 }
 
-// What the model looked at.
+// What the model looked at: the pictures, and for text the words to click.
 export function looked(model, seen, other) {
-  if (model.kind !== "table") {
-    if (!seen.target.length || !seen.source.length) return [element("p", { class: "soft" }, "There are no words to look at.")];
-    const differs = other && model.kind === "translation" ? (text) => !other.includes(text) : null;
-    return [reading(seen, { same: model.kind !== "translation", differs }), folded("All of A, as a grid", grid(seen)), ...notes(seen)];
-  }
-  const parts = [];
-  for (const [output, value] of Object.entries(seen.outputs)) {
-    const shown = contributions(seen.parts[output]);
-    parts.push(element("p", {}, word(output), `: ${signed(value)} is the sum of`), bars(shown, `Parts of ${output}`));
-    parts.push(folded("The same as a table", table(["part", "adds"], shown.map((part) => [part.label, part.text]))));
-    if (!seen.parts[output].some((part) => part.read)) parts.push(element("p", { class: "soft small" }, "No related row was read."));
-  }
-  return [...parts, element("p", { class: "soft small" }, seen.exact)];
+  const pictures = seen.pictures ? drawn(seen.pictures) : [];
+  if (!seen.reads) return [...pictures, ...notes(seen)];
+  if (!seen.target.length || !seen.source.length) return [element("p", { class: "soft" }, "There are no words to look at.")];
+  const differs = other && model.kind === "translation" ? (text) => !other.includes(text) : null;
+  return [...pictures, element("h3", {}, "Word by word"), reading(seen, { same: model.kind !== "translation", differs }), ...notes(seen)];
 }

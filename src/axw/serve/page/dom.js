@@ -43,6 +43,25 @@ function made(node, attributes, children) {
   return node;
 }
 
+// A picture that came as text: read as XML, which runs nothing, and built again from the few shapes and numbers that pictures have.
+const SHAPES = new Set("svg g rect line circle path text title desc".split(" "));
+const MEASURES = new Set(`class x y x1 y1 x2 y2 cx cy r width height d viewBox transform text-anchor fill-opacity
+  stroke-opacity role`.split(/\s+/));
+
+export function rebuilt(text) {
+  const read = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+  return copied(read) ?? element("p", { class: "note" }, "The picture cannot be shown.");
+}
+
+function copied(node) {
+  if (node.nodeType === Node.TEXT_NODE) return document.createTextNode(node.data);
+  if (node.nodeType !== Node.ELEMENT_NODE || node.namespaceURI !== SVG || !SHAPES.has(node.localName)) return null;
+  const made = document.createElementNS(SVG, node.localName);
+  for (const { name, value } of node.attributes) if (MEASURES.has(name)) made.setAttribute(name, value);
+  for (const child of node.childNodes) made.append(copied(child) ?? "");
+  return made;
+}
+
 // Words from data, in an element of their own direction.
 export function word(text, most = 200) {
   return element("bdi", {}, visible(text, most));

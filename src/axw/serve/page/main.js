@@ -7,6 +7,7 @@ import { makeForm, verbOf } from "./forms.js";
 import * as server from "./server.js";
 import { snippet } from "./snippets.js";
 
+const KINDS = { table: "rows of a table", words: "hidden words", translation: "a translator", trees: "a parser", sentences: "classes of lines" };
 const by = (id) => document.getElementById(id);
 const picks = { model: by("model"), beside: by("beside") };
 let models = [], form = null, asking = null, timer = null, before = new Map();
@@ -15,9 +16,10 @@ const chosen = (pick) => models.find((model) => model.id === pick.value) ?? null
 const pair = () => [chosen(picks.model), chosen(picks.beside)].filter(Boolean);
 
 class Panel {
-  constructor(title) {
+  constructor(title, facts = "") {
     this.body = element("div", { "aria-live": "polite" });
-    this.node = element("section", { class: "panel", "aria-label": `Answer of ${title}` }, element("h2", {}, word(title)), this.body);
+    this.node = element("section", { class: "panel", "aria-label": `Answer of ${title}` }, element("h2", {}, word(title)),
+      facts ? element("p", { class: "soft small facts" }, word(facts, 300)) : null, this.body);
     this.state("empty", element("p", { class: "soft" }, "Nothing is asked yet. Fill in the question and press Ask."));
   }
   state(name, ...inside) {
@@ -39,6 +41,16 @@ class Panel {
   }
 }
 
+// What is known of a model, in a line.
+function factsOf({ kind, facts }) {
+  const said = [KINDS[kind] ?? kind];
+  if (facts.rows !== undefined) said.push(`remembers ${facts.rows.toLocaleString("en")} rows`);
+  if (facts.parameters) said.push(`${facts.parameters.toLocaleString("en")} weights`);
+  for (const [name, value] of Object.entries(facts.validation ?? {}).slice(0, 3)) said.push(`${name.replaceAll("_", " ")} ${Number(value.toPrecision(4))}`);
+  if (facts.classes?.length) said.push(`classes ${facts.classes.slice(0, 6).join(", ")}${facts.classes.length > 6 ? ", …" : ""}`);
+  return said.join(" · ");
+}
+
 async function waitForServer(again) {
   const asked = asking;
   while (asked === asking) {
@@ -48,8 +60,8 @@ async function waitForServer(again) {
 }
 
 function panels() {
-  const found = pair().map((model) => new Panel(model.id));
-  by("panels").className = found.length > 1 ? "two" : "";
+  const found = pair().map((model) => new Panel(model.id, factsOf(model)));
+  document.querySelector("main").classList.toggle("two", found.length > 1);
   by("panels").replaceChildren(...found.map((panel) => panel.node));
   return found;
 }
@@ -77,13 +89,15 @@ async function answerInto(panel, model, question, signal, texts) {
     const kept = before.get(model.id);
     if (model.kind === "table" && !kept) before.set(model.id, { answer, question });
     const cut = (answer.cut ?? 0) > 0 || answer.finished === false;
-    panel.state(cut ? "cut" : "answer", show[model.kind](answer, kept?.answer, use));
+    panel.state(cut ? "cut" : "answer", show[model.kind](answer, same(kept?.question, question) ? undefined : kept?.answer, use));
     await lookInto(panel, model, lookAt(model, question, answer), signal, texts);
   } catch (fault) {
     if (fault.name === "AbortError") return;
     panel.fault(fault, ask);
   }
 }
+
+const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
 // What the model looked at, below its answer, which stays where this cannot be had.
 async function lookInto(panel, model, seen, signal, texts) {
@@ -119,10 +133,18 @@ function soon() {
   timer = setTimeout(ask, 300);
 }
 
+// The models of the same kind, to be asked the same.
+function offerBeside() {
+  const model = chosen(picks.model), had = picks.beside.value;
+  const alike = models.filter((each) => each.id !== model?.id && each.kind === model?.kind && each.state === "ready");
+  picks.beside.replaceChildren(element("option", { value: "" }, alike.length ? "no other" : "no other of its kind"),
+    ...alike.map((each) => element("option", { value: each.id }, each.id)));
+  picks.beside.value = alike.some((each) => each.id === had) ? had : "";
+}
+
 function pick() {
   const model = chosen(picks.model);
-  const alike = models.filter((each) => each.id !== model?.id && each.kind === model?.kind && each.state === "ready");
-  picks.beside.replaceChildren(element("option", { value: "" }, "no other"), ...alike.map((each) => element("option", { value: each.id }, each.id)));
+  offerBeside();
   before = new Map();
   form = model?.kind ? makeForm(model, by("form"), soon) : null;
   by("keep")?.addEventListener("click", () => { before = new Map(); ask(); });
@@ -147,7 +169,9 @@ function keys(event) {
   else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { ask(); event.preventDefault(); }
 }
 
+// Once more for as long as models are being loaded; what is being asked stays as it is.
 async function start() {
+  const had = chosen(picks.model);
   try {
     models = await server.models();
   } catch (fault) {
@@ -160,8 +184,9 @@ async function start() {
   const option = (model) => element("option", { value: model.id, disabled: model.state !== "ready" },
     model.state === "ready" ? `${model.id} (${model.kind})` : `${model.id}: ${model.state}`);
   picks.model.replaceChildren(...models.map(option));
-  if (fit.length) picks.model.value = fit[0].id;
+  if (fit.length) picks.model.value = fit.some((model) => model.id === had?.id) ? had.id : fit[0].id;
   if (models.some((model) => model.state === "loading")) setTimeout(start, 1000);
+  if (had?.state === "ready" && had.id === picks.model.value) { offerBeside(); return; }
   pick();
   if (!fit.length) by("panels").replaceChildren(element("p", { class: "note" }, "No model is ready yet; the page looks again every second."));
 }

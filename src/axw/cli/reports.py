@@ -1,0 +1,113 @@
+"""The reports that `axw fit table` and `axw evaluate` write: one page, and beside it the JSON with every number of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from axw.cli.output import say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from axw.cli.tables import Table
+
+
+def write_pair(path: Path, page: str, value: Mapping[str, Any]) -> None:
+    """The page, and beside it the same name with .json."""
+    from axw.storage import write_json, write_text
+
+    write_json(path.with_suffix(".json"), value)
+    write_text(path, page)
+    say(f"report: {path}")
+
+
+def of_fit(model: Any, table: Table, X: pd.DataFrame, y: Any, save: Path, words: Sequence[str]) -> None:
+    """FOLDER/report.html of a model of a table that was fitted now: on its training rows, each held out in turn."""
+    import numpy as np
+
+    from axw.show.evaluation import CAUTION, IN_TURN, evaluation_report
+    from axw.show.table_samples import held_out_answers, of_table
+
+    known, answers = held_out_answers(model)
+    if not known.any():
+        return
+    told, truth = X[known], np.asarray(y)[known]
+    measures = model_measures(model, truth, answers)
+    samples = of_table(model, told, truth, answers)
+    page, value = evaluation_report(
+        samples,
+        measures,
+        _source(model, table, words),
+        title=f"{save.name}: rows held out in turn",
+        notes=(IN_TURN, CAUTION),
+        unit="row",
+    )
+    write_pair(save / "report.html", page, value)
+
+
+def of_table_evaluation(
+    model: Any,
+    table: Table,
+    known: pd.DataFrame,
+    target: str,
+    measures: Mapping[str, float],
+    path: Path,
+    words: Sequence[str],
+) -> None:
+    """The report of a model of a table on rows whose answers are known."""
+    from axw.show.evaluation import evaluation_report
+    from axw.show.table_samples import of_table
+
+    samples = of_table(model, known.drop(columns=[target]), known[target].to_numpy())
+    title = f"{target} in {Path(table.name).name}"
+    page, value = evaluation_report(samples, measures, _source(model, table, words), title=title, unit="row")
+    write_pair(path, page, value)
+
+
+def of_text_evaluation(
+    model: Any, file: Path, reference: Path | None, measures: Mapping[str, float], path: Path, words: Sequence[str]
+) -> None:
+    """The report of a model of text on lines, pairs or trees."""
+    from axw.cli.climbing import versions
+    from axw.data import read_lines, read_trees
+    from axw.learning import to_dict
+    from axw.show.evaluation import HeldOut, Source, evaluation_report, samples_of
+
+    if model.kind == "trees":
+        held = HeldOut([tree.to_string() for tree in read_trees(str(file))])
+    else:
+        held = HeldOut(list(read_lines(str(file))), None if reference is None else list(read_lines(str(reference))))
+    data = {"file": str(file), **({} if reference is None else {"reference": str(reference)}), "lines": len(held.lines)}
+    source = Source(shlex.join(["axw", *words]), versions(), data, to_dict(model.settings))
+    page, value = evaluation_report(samples_of(model, held), measures, source, title=f"{model.kind}: {file.name}")
+    write_pair(path, page, value)
+
+
+def model_measures(model: Any, truth: Any, answers: Any) -> dict[str, float]:
+    """The measures of `model.evaluate`, of answers that are there."""
+    import numpy as np
+
+    from axw.measures import calibration_error, classification_metrics, regression_metrics
+
+    if not hasattr(model, "classes_"):
+        return dict(regression_metrics(np.asarray(truth, dtype=float), answers))
+    codes = np.searchsorted(model.classes_, truth)
+    return {**classification_metrics(codes, answers), "calibration_error": calibration_error(codes, answers)}
+
+
+def _source(model: Any, table: Table, words: Sequence[str]) -> Any:
+    from axw.cli.climbing import versions
+    from axw.show.evaluation import Source
+
+    settings = {key: _plain(value) for key, value in model.get_params(deep=False).items()}
+    return Source(shlex.join(["axw", *words]), versions(), table.facts(), settings, model.random_state)
+
+
+def _plain(value: Any) -> Any:
+    """A setting as JSON holds it; a relation by its name."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if value is None or isinstance(value, str | int | float | bool) else getattr(value, "name", str(value))

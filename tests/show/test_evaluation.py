@@ -1,0 +1,110 @@
+"""The report of a model on rows, lines and trees whose answers are known: its numbers, its words, what it is compared with."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from axw.data.trees import Tree
+from axw.errors import DataError
+from axw.measures import classification_metrics
+from axw.models import AttentionClassifier, AttentionRegressor
+from axw.relations import SameValue
+from axw.show.evaluation import HeldOut, Source, evaluation_report, samples_of
+from axw.show.more_samples import f1_of, flat_tree
+from axw.show.run_page import run_page
+from axw.show.table_samples import held_out_answers, of_table
+from tests.serve import tiny
+from tests.show.nasty import NASTY
+from tests.show.test_displays import known_lengths, told, without_ticks
+from tests.show.test_report import known_numbers, shown_numbers
+
+SOURCE = Source("axw evaluate m f", {"axw": "0.1.0"}, {"rows": 7}, {"rank": 2}, 3)
+
+
+def fitted(kind):
+    frame = tiny.passengers(131).drop(columns=["born", "passenger"])
+    y = tiny.survived(frame) if kind is AttentionClassifier else frame["age"].fillna(33.0) + 5.0 * frame["alone"]
+    X = frame.drop(columns="age")
+    return kind("given", relations=[SameValue("ticket")], labels=True).fit(X, y), X, y.to_numpy()
+
+
+@pytest.mark.parametrize("kind", [AttentionClassifier, AttentionRegressor])
+def test_rows_held_out_in_turn_are_compared_with_knowing_nothing(kind) -> None:
+    model, X, y = fitted(kind)
+    known, answers = held_out_answers(model)
+    assert known.all() and len(answers) == len(y)
+    found = of_table(model, X, y, answers)
+    if kind is AttentionClassifier:
+        codes = np.searchsorted(model.classes_, y)
+        assert model.calibration_error_ == pytest.approx(found.calibration["error"], abs=1e-6)
+        told_of = {line["measure"]: line for line in found.baselines}
+        assert told_of["log loss"]["model"] == pytest.approx(classification_metrics(codes, answers)["log_loss"])
+        shares = np.bincount(codes) / len(codes)
+        assert told_of["log loss"]["value"] == pytest.approx(-(shares * np.log(shares)).sum())
+        assert told_of["accuracy"]["value"] == pytest.approx(shares.max())
+    else:
+        assert found.baselines[0]["value"] == pytest.approx(np.abs(y - y.mean()).mean(), rel=1e-6)
+        assert found.baselines[0]["model"] == pytest.approx(np.abs(y - answers).mean())
+    assert sum(part["lines"] for part in found.slices) == len(y)
+    assert {example["kind"] for example in found.examples} == {"typical", "best", "worst"}
+    assert found.picture["schema"] == "axw.explanation/1"
+
+
+@pytest.mark.parametrize("kind", [AttentionClassifier, AttentionRegressor])
+def test_every_number_on_the_page_is_in_the_json(kind) -> None:
+    model, X, y = fitted(kind)
+    page, value = evaluation_report(of_table(model, X, y), model.evaluate(X, y), SOURCE, title="seven", unit="row")
+    assert page == run_page(json.loads(json.dumps(value))) and len(page.encode()) < 1 << 20
+    picture = value["picture"]["rows"][0]
+    sums = pd.DataFrame(picture["contributions"]).groupby(["relation", "read", "feature"])["contribution"].sum()
+    by_read = pd.DataFrame(picture["contributions"]).groupby(["relation", "read"])["contribution"].sum()
+    more = {f"{number:+.3f}".replace("-", "−") for number in [*sums, *by_read]}
+    allowed = known_numbers(value) | known_lengths(value) | known_numbers(list(more)) | {"95", "20", "1"}
+    without = re.sub(r"<svg.*?</svg>", without_ticks, page, flags=re.S)
+    without = re.sub(r"<details>.*?</details>", "", without, flags=re.S)
+    without = re.sub(r"\d\.\d+e[-−]\d+", "", without)  # the smallest are written with a power of ten
+    assert plain(shown_numbers(without)) <= plain(allowed)
+
+
+def plain(numbers):
+    return {number.lstrip("+−-") for number in numbers}
+
+
+def test_words_of_rows_stay_words() -> None:
+    frame = pd.DataFrame({text: [text, f"no {text}"] * 60 for text in NASTY[:7]})
+    y = np.array([NASTY[1], NASTY[2]] * 60)
+    model = AttentionClassifier("none").fit(frame, y)
+    page, _ = evaluation_report(of_table(model, frame, y), {NASTY[0]: 1.0}, SOURCE, title=NASTY[3], findings=NASTY)
+    assert "<script>alert" not in page and "onerror" not in re.sub(r">[^<]*<", "><", page)
+    assert told(page)
+
+
+def test_lines_trees_and_classes() -> None:
+    lines = tiny.lines(113, seed=3)
+    labels = ["rot" if "rot" in line.split() else "other" for line in lines]
+    found = samples_of(tiny.sentences(), HeldOut(lines, labels))
+    assert found.baselines[0]["value"] == max(labels.count("rot"), labels.count("other")) / len(labels)
+    assert found.picture["schema"] == "axw.classes/1" and found.calibration["rows"] == len(lines)
+    trees = samples_of(tiny.parser(), HeldOut(tiny.TREES[:5]))
+    assert trees.picture["schema"] == "axw.tree/1" and 0 <= trees.baselines[0]["model"] <= 100
+    assert all(Tree.from_string(example["answer"]).words() for example in trees.examples)
+    for samples in (found, trees):
+        page, value = evaluation_report(samples, {}, SOURCE, title="lines")
+        assert value["verdict"] and "By kind of line" in page
+    with pytest.raises(DataError, match="There are 113 lines and 0 answers."):
+        samples_of(tiny.sentences(), HeldOut(lines))
+
+
+def test_a_flat_tree_has_the_words_and_tags_and_one_phrase() -> None:
+    tree = Tree.from_string(tiny.TREES[1])
+    flat = flat_tree(tree)
+    assert flat.to_string() == "(S (DT a) (NN dog) (VBD saw) (DT the) (NN bird))"
+    from axw.models.trees.writing import score_trees
+
+    same, other = score_trees([tree, tree], [tree, flat])
+    assert f1_of(same) == 100 and 0 < f1_of(other) < 100
