@@ -77,7 +77,7 @@ PICTURES = [
     ("words", {"line": "ein mann"}),
     ("translation", {"line": "ein mann sitzt", "target": "MANN"}),
     ("translation", {"line": ""}),
-    ("trees", {"line": "the cat sat"}),
+    ("trees", {"line": "the cat sat", "target": "(S (NP (DT the) (NN cat)) (VP (VBD sat)))"}),
     ("sentences", {"line": "ein mann"}),
 ]
 
@@ -139,6 +139,8 @@ BAD = [
     ("trees", "parse", {"lines": ["the ( cat"]}, 422),
     ("sentences", "fill", {"lines": ["[MASK]"]}, 404),
     ("sentences", "explain", {"line": ""}, 422),
+    ("trees", "explain", {"line": "the cat", "target": "(S (NN cat"}, 422),
+    ("trees", "explain", {"line": "the cat", "target": "(S (NN cat))"}, 422),
 ]
 
 
@@ -213,6 +215,8 @@ def test_the_models_say_what_they_ask_for():
         ]
         columns = {column["name"]: column for column in found["table"]["form"]["columns"]}
         assert columns["class"]["levels"] == ["first", "second", "third"]
+        often = tiny.passengers()["class"].value_counts().idxmax()
+        assert columns["class"]["typical"] == often
         kinds = {name: column["type"] for name, column in columns.items()}
         assert kinds == {"age": "number", "class": "category", "born": "date", "alone": "boolean", "ticket": "key"}
         assert found["table"]["form"]["id"] == "passenger"

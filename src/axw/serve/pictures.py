@@ -11,7 +11,7 @@ from axw.serve.limits import CELLS
 from axw.serve.refusals import Refusal
 from axw.serve.table_answers import RowItem
 from axw.serve.table_form import TableForm
-from axw.serve.text_answers import LineItem
+from axw.serve.text_answers import LineItem, tree_of
 from axw.show import AttentionDisplay, ClassesDisplay, MaskedWordDisplay, RowsDisplay, explain
 from axw.show.faces import CAUTION, Display, Drawing
 
@@ -47,6 +47,8 @@ def draws(model: Any, form: TableForm | None) -> Draw:
     def line(item: LineItem) -> list[Display]:
         masked = model.kind != "words" or any(TOKEN in word for word in item.line.split())
         target = item.target if model.kind == "translation" else None
+        if model.kind == "trees":
+            target = tree_of(model, item).to_string()
         shown = [explain(model, item.line, target)] if masked else []
         if model.kind in ("words", "translation"):
             heads = AttentionDisplay.from_estimator(model, item.line, target)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from axw.data.brackets import normalise
+from axw.data.trees import Tree
 from axw.data.vocabulary import Vocabulary
 from axw.errors import AxwError
 from axw.models.leave_one_out import class_words_left_out
@@ -181,8 +183,11 @@ class TreeAnswers:
         """{"source", "target": the words, "reads"}: the last layer of words among themselves, or else of the decoder."""
         answers: list[Any] = [None] * len(items)
         for i in self._with_words(items, answers, EXPLAINED_WORDS):
-            search = bounded(self.model.settings.search, SearchKey(1, 1))
-            tree = self.model.parse([items[i].line], search=search)[0]
+            try:
+                tree = tree_of(self.model, items[i])
+            except Refusal as refusal:
+                answers[i] = refusal
+                continue
             found = self.model.attention(items[i].line, tree)
             names = [name for name in found if name.startswith("encoder")] or list(found)
             if not names:
@@ -193,12 +198,26 @@ class TreeAnswers:
         return answers
 
     def _with_words(self, items: Sequence[LineItem], answers: list[Any], words: int) -> list[int]:
-        fit = sort_out(items, self.model._sides()[0], answers, words)
+        fit = sort_out([LineItem(item.line) for item in items], self.model._sides()[0], answers, words)
         for i in fit:
             line = items[i].line
             if not line.split() or "(" in line or ")" in line:
                 answers[i] = Refusal("unusable", "Give words with blanks between them; brackets as -LRB- and -RRB-.")
         return [i for i in fit if answers[i] is None]
+
+
+def tree_of(model: Any, item: LineItem) -> Tree:
+    """The tree that is asked about, or else the parser's own, found quickly. Raises `Refusal`: unusable."""
+    if item.target is None:
+        found: Tree = model.parse([item.line], search=bounded(model.settings.search, SearchKey(1, 1)))[0]
+        return found
+    try:
+        tree = normalise(Tree.from_string(item.target))
+    except AxwError as error:
+        raise Refusal("unusable", f"The target is no tree: {error.what}") from None
+    if tree.words() != item.line.split():
+        raise Refusal("unusable", "The target is a tree over other words than those of the line.")
+    return tree
 
 
 class SentenceAnswers:

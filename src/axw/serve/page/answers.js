@@ -54,7 +54,7 @@ export const show = {
   translation(answer) {
     const others = answer.others.length
       ? folded("The next best", table(["translation", "score"], answer.others.map((each) => [each.text, each.score.toFixed(3)]))) : null;
-    return [said(word(answer.text || "(nothing)", 4000)), element("p", { class: "soft small" }, `score ${answer.score.toFixed(3)}`), others, ...notes(answer)];
+    return [said(word(answer.text || "(nothing)", 4000)), element("p", { class: "soft small" }, `score ${answer.score.toFixed(3).replace("-", "\u2212")}`), others, ...notes(answer)];
   },
   trees(answer) {
     return [element("pre", { tabindex: "0", "aria-label": "The tree in brackets" }, answer.tree), ...notes(answer)];
@@ -66,7 +66,8 @@ export function lookAt(model, question, answer) {
   if (model.kind === "table") return { ...question, pictures: true };
   const line = question.lines[0];
   if (!line.trim() || line.split(/\s+/).filter(Boolean).length > SHORT) return null;
-  return { line, pictures: true, ...(model.kind === "translation" && answer.text.trim() ? { target: answer.text } : {}) };
+  const target = { translation: answer.text, trees: answer.tree }[model.kind];
+  return { line, pictures: true, ...(target?.trim() && target.length <= 8192 ? { target } : {}) };
 }
 
 // What the model looked at: the pictures, and for text the words to click.

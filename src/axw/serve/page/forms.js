@@ -6,7 +6,7 @@ const HINTS = {
   fill: "A line with [MASK] where a word is to be guessed",
   translate: "A line to translate",
   parse: "A sentence, its words and marks with blanks between them",
-  predict: "A line",
+  predict: "A line whose class is asked for",
 };
 
 export const verbOf = (model) => model.verbs.find((verb) => verb !== "explain");
