@@ -124,7 +124,9 @@ def test_what_cannot_be_asked_is_said(tmp_path):
         questions(given, ["", "x " * 60])
     with pytest.raises(DataError, match="There are 2 lines and 1 references"):
         questions(given, ["a", "b"], ["a"])
-    with pytest.raises(UsageError, match="A Vocabulary cannot be exported; allowed: a translator, a masked-word model"):
+    with pytest.raises(
+        UsageError, match="A model of class Vocabulary cannot be exported; allowed: a translator, a masked-word model"
+    ):
         subject(Vocabulary.learn(LINES, 290))
     with pytest.raises(UsageError, match=r"There is no target 'onx'(.|\n)*Did you mean 'onnx'"):
         export(words(), "onx", tmp_path / "out", asked(words())[1])

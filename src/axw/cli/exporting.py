@@ -68,7 +68,7 @@ def export(  # noqa: PLR0913 (a command line has as many parameters as it has op
     """
     _together(to, save, check, int8)
     if save is not None:
-        writable_folder(save, overwrite=False)
+        _new_folder(save)
     from axw.export.exporting import export as write
     from axw.export.exporting import prove_again
     from axw.export.questions import subject
@@ -102,7 +102,7 @@ def import_folder(
     What was imported is a model like any other: axw fill, axw translate, axw explain; axw fit --from goes on with it. Where that
     library is installed, it is asked made-up lines, and the model is saved only if it says the same. Nothing is downloaded.
     """
-    writable_folder(save, overwrite=False)
+    _new_folder(save)
     from axw.export.imported.importing import import_model
 
     found = import_model(folder)
@@ -114,6 +114,13 @@ def import_folder(
         result_json({"schema": "axw.import/1", "kind": found.model.kind, "difference": found.difference})
     else:
         result(f"imported {save}: {type(found.model).__name__}; {asked}")
+
+
+def _new_folder(save: Path) -> None:
+    """Say now, and not after the proof, that nothing can be written here."""
+    if save.is_symlink() or save.exists():
+        raise UsageError(f"{save} is there already.", str(save), "Name another folder, or move this one away.")
+    writable_folder(save, overwrite=False)
 
 
 def _together(to: To | None, save: Path | None, check: Path | None, int8: bool) -> None:

@@ -68,7 +68,11 @@ class ForeignVocabulary(Vocabulary):
         all_bytes = (b"",) * len(NAMES) + tuple(spelled)
         object.__setattr__(self, "_bytes", all_bytes)
         object.__setattr__(self, "_blank", np.array([each != b"" and not each.strip(blanks) for each in all_bytes]))
-        object.__setattr__(self, "_leads", np.array([each[:1] != b"" and each[:1] in blanks for each in all_bytes]))
+        leads = np.array([each[:1] != b"" and each[:1] in blanks for each in all_bytes])
+        # What a WordPiece does not know is a whole word; for the others it is a character, of the word that it stands in.
+        leads[UNK] = _marks(self.tokenizer) == "##"
+        object.__setattr__(self, "_leads", leads)
+        object.__setattr__(self, "_name", (np.arange(len(all_bytes)) < len(NAMES)) & (np.arange(len(all_bytes)) != UNK))
         object.__setattr__(self, "_ids", {piece: i for i, piece in enumerate(pieces, len(NAMES))})
         object.__setattr__(self, "_tokenizer", tokenizer)
         object.__setattr__(self, "_ours", ours)
@@ -109,6 +113,14 @@ class ForeignVocabulary(Vocabulary):
     def pieces(self, ids: Sequence[int] | np.ndarray) -> list[str]:
         """Each id for people to read, as the tokenizer calls it."""
         return [self.entries[i] for i in self._checked(ids)]
+
+    def spaced(self, line: str, mask_token: str) -> str:
+        """A WordPiece takes each mark for a word of its own, whether a blank stands before it or not; the ids stay the same."""
+        if _marks(self.tokenizer) != "##" or self._tokenizer.pre_tokenizer is None:  # type: ignore[union-attr]
+            return line
+        cut = self._tokenizer.pre_tokenizer.pre_tokenize_str  # type: ignore[union-attr]
+        parts = (" ".join(word for word, _ in cut(part)) for part in line.split(mask_token))
+        return f" {mask_token} ".join(parts).strip()
 
     def to_bytes(self) -> bytes:
         """The vocabulary as a JSON text."""

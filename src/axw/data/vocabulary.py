@@ -49,6 +49,7 @@ class Vocabulary:
     _bytes: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
     _blank: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether a piece is nothing but blanks
     _leads: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether it begins with one
+    _name: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether an id is a word of its own
     _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
     _tokenizer: Tokenizer | None = field(init=False, repr=False, compare=False)
 
@@ -60,6 +61,7 @@ class Vocabulary:
         object.__setattr__(self, "_bytes", spelled)
         object.__setattr__(self, "_blank", np.array([piece != b"" and not piece.strip(blanks) for piece in spelled]))
         object.__setattr__(self, "_leads", np.array([piece[:1] != b"" and piece[:1] in blanks for piece in spelled]))
+        object.__setattr__(self, "_name", np.arange(len(spelled)) < self.first)
         object.__setattr__(self, "_ids", {p: i for i, p in enumerate(pieces, self.first)})
         object.__setattr__(self, "_tokenizer", word_tokenizer(self.entries, self.merges) if bpe else None)
 
@@ -185,7 +187,7 @@ class Vocabulary:
         """
         ids = np.asarray(ids, np.int64)
         self._checked(ids)
-        name, only, begins = ids < self.first, self._blank[ids], self._leads[ids]
+        name, only, begins = self._name[ids], self._blank[ids], self._leads[ids]
         at_end = np.logical_and.accumulate((only | name)[..., ::-1], axis=-1)[..., ::-1] & only
         behind_blank = np.zeros_like(only)
         behind_blank[..., 1:] = only[..., :-1]
@@ -193,6 +195,10 @@ class Vocabulary:
         behind_name[..., 1:] = name[..., :-1]
         starts = name | ((behind_name | (begins & ~behind_blank)) & ~at_end)
         return np.cumsum(starts, axis=-1, dtype=np.int64) - 1
+
+    def spaced(self, line: str, mask_token: str) -> str:
+        """The line with a blank between all that are words of their own to the vocabulary; here they stand so already."""
+        return line
 
     def to_bytes(self) -> bytes:
         """The vocabulary as a JSON text, equal for equal vocabularies."""

@@ -61,7 +61,7 @@ def subject(model: Any) -> Subject:
         words = model.vocabulary
         return Subject(model, model.network, words, words, (), model.settings.longest)
     raise UsageError(
-        f"A {type(model).__name__} cannot be exported; allowed: a translator, a masked-word model.",
+        f"A model of class {type(model).__name__} cannot be exported; allowed: a translator, a masked-word model.",
         "In export.",
         "Save it, and load it with axw.load.",
     )

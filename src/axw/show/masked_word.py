@@ -36,6 +36,7 @@ class MaskedWordDisplay(Display):
         """
         from axw.models.leave_one_out import TOKEN, words_left_out
 
+        line = model.vocabulary.spaced(line, TOKEN)
         filled = model.fill(line, top=min(top, MOST_GUESSES))
         left_out = words_left_out(model, line, number)
         places = [place for place, word in enumerate(left_out.words) if TOKEN in word]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from axw.data.vocabulary import BOS
@@ -46,14 +47,15 @@ def files_int8(given: Subject) -> dict[str, bytes]:
     installed("onnxruntime")
     from onnxruntime import quantization
 
-    made = files(given)
-    scratch = scratch_folder()
+    made, scratch, disabled = files(given), scratch_folder(), logging.root.manager.disable
+    logging.disable(logging.WARNING)  # it recommends a step for pictures
     try:
         for name in [name for name in made if name.endswith(".onnx")]:
             (scratch / name).write_bytes(made[name])
             quantization.quantize_dynamic(scratch / name, scratch / f"int8.{name}", per_channel=True)
             made[name] = (scratch / f"int8.{name}").read_bytes()
     finally:
+        logging.disable(disabled)
         remove_tree(scratch)
     return made
 
