@@ -26,6 +26,13 @@ def test_singular_values_come_out_near_one_and_directions_stay(shape):
     torch.testing.assert_close(inside, torch.diag_embed(inside.diagonal(dim1=-2, dim2=-1)), atol=1e-4, rtol=0)
 
 
+def test_bfloat16_finds_about_the_same_directions():
+    M = torch.randn(3, 17, 29, generator=torch.Generator().manual_seed(2))
+    plain, fast = orthogonal(M), orthogonal(M, torch.bfloat16)
+    assert fast.dtype == M.dtype
+    assert torch.linalg.matrix_norm(plain - fast).max() < 0.1 * torch.linalg.matrix_norm(plain).min()
+
+
 def test_nothing_stays_nothing():
     assert torch.equal(orthogonal(torch.zeros(2, 3, 5)), torch.zeros(2, 3, 5))
 

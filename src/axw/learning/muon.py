@@ -24,6 +24,7 @@ class Muon(torch.optim.Optimizer):
     groups     parameters, with `weight_decay` (decoupled: W <- W - rate decay W), and `orthogonal`: whether they are matrices
                for Muon; the others are Adam's (Kingma and Ba 2015), and decay in the same way
     momentum   of the matrices, with Nesterov's step ahead;  betas, eps: Adam's
+    dtype      in which directions are computed: bfloat16 is enough, and takes half the time where the processor has it
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.98),
         eps: float = 1e-9,
+        dtype: torch.dtype = torch.float32,
         fused: bool = False,
     ) -> None:
         defaults = {
@@ -43,6 +45,7 @@ class Muon(torch.optim.Optimizer):
             "betas": betas,
             "eps": eps,
         }
+        self.dtype = dtype
         super().__init__(groups, defaults | {"fused": fused})
 
     @torch.no_grad()
@@ -61,7 +64,7 @@ class Muon(torch.optim.Optimizer):
         for shape, matrices in shapes.items():
             # A matrix that is spread over processes is gathered: its singular values are those of the whole.
             ahead = torch.stack([whole(self._ahead(p, group["momentum"])) for p in matrices])
-            updates = orthogonal(ahead).mul_(-group["lr"] * 0.2 * max(shape) ** 0.5)
+            updates = orthogonal(ahead, self.dtype).mul_(-group["lr"] * 0.2 * max(shape) ** 0.5)
             for p, update in zip(matrices, updates, strict=True):
                 p.mul_(1 - group["lr"] * group["weight_decay"]).add_(spread(update, p))
 
@@ -103,16 +106,16 @@ class Muon(torch.optim.Optimizer):
         )
 
 
-def orthogonal(M: Tensor) -> Tensor:
-    """U V' of M = U S V', about: matrices (s rows columns) -> the same shape, by Newton and Schulz's iteration.
+def orthogonal(M: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """U V' of M = U S V', about: matrices (s rows columns) -> the same shape, by Newton and Schulz's iteration in `dtype`.
 
     0 stays 0. Singular values come out between 0.7 and 1.2, which as an update is as good as 1 (Jordan et al. 2024).
     """
     wide = M.shape[-2] > M.shape[-1]
     X = M.mT if wide else M
-    X = X / (torch.linalg.matrix_norm(X, keepdim=True) + 1e-7)
+    X = (X / (torch.linalg.matrix_norm(X, keepdim=True) + 1e-7)).to(dtype)
     a, b, c = COEFFICIENTS
     for _ in range(ROUNDS):
         S = X @ X.mT
         X = torch.baddbmm(X, torch.baddbmm(S, S, S, beta=b, alpha=c), X, beta=a)
-    return X.mT if wide else X
+    return (X.mT if wide else X).to(M.dtype)

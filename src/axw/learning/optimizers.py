@@ -53,8 +53,10 @@ class OptimizerSettings:
             raise UsageError(" ".join(wrong), "In the optimizer settings.", "Correct each of them.")
 
 
-def make_optimizer(settings: OptimizerSettings, leaves: Leaves, *, fused: bool = False) -> torch.optim.Optimizer:
-    """The optimizer of these parameters. `fused`: one pass over memory a step."""
+def make_optimizer(
+    settings: OptimizerSettings, leaves: Leaves, *, dtype: torch.dtype = torch.float32, fused: bool = False
+) -> torch.optim.Optimizer:
+    """The optimizer of these parameters. `dtype`: of Muon's own products; `fused`: one pass over memory a step."""
     s = settings
     groups: list[dict[str, Any]] = [
         {"params": list(group), "weight_decay": decay}
@@ -65,7 +67,7 @@ def make_optimizer(settings: OptimizerSettings, leaves: Leaves, *, fused: bool =
     if s.name == "muon":
         if leaves.products:
             groups[0]["orthogonal"] = True
-        return Muon(groups, momentum=s.momentum or 0.95, betas=betas, eps=s.epsilon, fused=fused)
+        return Muon(groups, momentum=s.momentum or 0.95, betas=betas, eps=s.epsilon, dtype=dtype, fused=fused)
     if s.name == "sgd":
         return torch.optim.SGD(groups, lr=1.0, momentum=s.momentum, fused=fused or None)
     if s.name == "adam":

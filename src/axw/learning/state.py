@@ -41,7 +41,10 @@ class TrainState:
         self.parameters: Parameters = ShardedParameters(model) if sharded else FlatParameters(model, dtype)
         shaped = SHAPED.get(s.optimizer.name, "none")
         self.optimizer = make_optimizer(
-            s.optimizer, self.parameters.leaves(shaped), fused=not sharded and shaped != "all"
+            s.optimizer,
+            self.parameters.leaves(shaped),
+            dtype=dtype or torch.float32,
+            fused=not sharded and shaped != "all",
         )
         self.ema = Ema(self.parameters.values, s.ema) if s.ema is not None else None
         self.mean = LastMean(s.average) if s.average else None

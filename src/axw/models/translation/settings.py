@@ -30,8 +30,8 @@ def _luong() -> LuongSettings:
 
 def _train() -> TrainSettings:
     return TrainSettings(
-        optimizer=OptimizerSettings(name="adam", beta2=0.98, clip=1.0),
-        schedule=ScheduleSettings(name="inverse-square-root", rate=4e-3, warmup=800),
+        optimizer=OptimizerSettings(name="muon", beta2=0.98, clip=1.0),
+        schedule=ScheduleSettings(name="inverse-square-root", rate=8e-3, warmup=300),
         minutes=60.0,
         keep="last",
         average=8,

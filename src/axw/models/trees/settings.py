@@ -35,8 +35,8 @@ def _luong() -> LuongSettings:
 
 def _train() -> TrainSettings:
     return TrainSettings(
-        optimizer=OptimizerSettings(name="adam", beta2=0.98, clip=1.0),
-        schedule=ScheduleSettings(name="inverse-square-root", rate=1.5e-3, warmup=400),
+        optimizer=OptimizerSettings(name="muon", beta2=0.98, clip=1.0),
+        schedule=ScheduleSettings(name="inverse-square-root", rate=4e-3, warmup=200),
         minutes=60.0,
         evaluate_every=400,
         watch="f1",

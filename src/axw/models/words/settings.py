@@ -26,8 +26,8 @@ def _network() -> TransformerSettings:
 
 def _train() -> TrainSettings:
     return TrainSettings(
-        optimizer=OptimizerSettings(name="adamw", weight_decay=0.01, clip=1.0),
-        schedule=ScheduleSettings(name="inverse-square-root", rate=2e-3, warmup=500),
+        optimizer=OptimizerSettings(name="muon", weight_decay=0.01, clip=1.0),
+        schedule=ScheduleSettings(name="inverse-square-root", rate=6e-3, warmup=300),
         minutes=20.0,
         keep="best",
         average=5,
