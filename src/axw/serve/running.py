@@ -6,7 +6,6 @@ import errno
 import gc
 import logging
 import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -19,10 +18,6 @@ from axw.serve.guard import LOOPBACK
 from axw.serve.metrics import Metrics
 from axw.serve.protocol import patient_protocol
 from axw.serve.service import Service
-
-# Each time the thread of the connections has spoken with the system it has to get Python back from the thread of a model,
-# which may keep it for this many seconds. A crowd speaks thousands of times, and 5 ms, Python's own choice, add up.
-SWITCH = 0.0002
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -110,7 +105,6 @@ def serve(
         gc.freeze()  # models stay: looking through a million objects of theirs would hold every client up, time and again
         told()
 
-    sys.setswitchinterval(SWITCH)
     make_server(service, hosts, settled).run(sockets=[sock])
     if service.loaded and not any(served.ready for served in service.models.values()):
         why = ", ".join(f"{served.id}: {served.fault}" for served in service.models.values())
