@@ -99,7 +99,10 @@ def main(arguments: list[str] | None = None) -> None:
     if asked.here is not None:
         print(json.dumps(measure(int(asked.edges[0]), asked.memory, asked.threads, asked.here)))
         return
-    print(f"DuckDB, memory limit {asked.memory}, {asked.threads} threads; seconds by the clock (of the processor)")
+    print(
+        f"DuckDB, {asked.memory} for the process, {asked.threads} threads; seconds by the clock (of the processor)",
+        flush=True,
+    )
     print(f"{'edges':>12} {'rows':>11} {'parquet':>9} {'mean':>16} {'groups':>16} {'fit':>16} {'peak':>9}  grown by")
     before: dict[str, Any] | None = None
     for edges in asked.edges:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from scipy import optimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as SklearnRidge
 
-from axw.learning import logistic, solve
+from axw.learning import logistic, row_sums, solve
 
 N, D, C = 41, 5, 3
 
@@ -127,20 +129,21 @@ def test_logistic_gives_one_answer_from_every_start():
 
 
 @pytest.mark.parametrize("c", [1, 4])
-def test_gradients_of_the_logistic_sums(c):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradients_of_the_row_sums(c, weighted):
     rng = np.random.default_rng(0)
     d, n = 3, 11
-    X, weight = torch.tensor(rng.normal(size=(n, d))), torch.tensor(rng.uniform(0, 2, n))
+    X, weight = rng.normal(size=(n, d)), rng.uniform(0, 2, n) if weighted else None
     Y = (rng.random((n, 1)) < 0.5).astype(float) if c == 1 else np.eye(c)[rng.integers(0, c, n)] * 0.7 + 0.05
-    flat = rng.normal(size=(d + 1) * c) * 3
+    lesson, flat = row_sums.Lesson(X, Y.T.copy(), weight), rng.normal(size=(d + 1) * c) * 3
 
-    def sums(values: np.ndarray) -> tuple[float, torch.Tensor, torch.Tensor]:
-        W = torch.tensor(values).view(d + 1, c)
-        return logistic._logistic_sums(X, torch.tensor(Y.T.copy()), weight, W[:-1], W[-1])
+    def sums(values: np.ndarray) -> row_sums.Sums:
+        W = values.reshape(d + 1, c)
+        return lesson.sums(W[:-1], W[-1])
 
-    _, by_W, by_b = sums(flat)
-    gradient = torch.cat([by_W, by_b[None]]).numpy().ravel()
-    np.testing.assert_allclose(gradient, optimize.approx_fprime(flat, lambda at: sums(at)[0], 1e-7), atol=1e-4)
+    found = sums(flat)
+    gradient = np.concatenate([found.by_W, found.by_b[None]]).ravel()
+    np.testing.assert_allclose(gradient, optimize.approx_fprime(flat, lambda at: sums(at).loss, 1e-7), atol=1e-4)
 
 
 @pytest.mark.parametrize("c", [1, 4])
@@ -151,9 +154,48 @@ def test_the_loss_by_hand_is_the_torch_loss(c):
     there = torch.tensor(logits, requires_grad=True)
     loss = solve.class_loss(there, torch.tensor(Y), torch.tensor(weight))
     loss.backward()
-    by_row, gradient = logistic._loss_and_residual(torch.tensor(logits.T), torch.tensor(Y.T))
-    np.testing.assert_allclose(float(loss.detach()), weight @ by_row.numpy(), rtol=1e-12)
-    np.testing.assert_allclose(there.grad.numpy(), weight[:, None] * gradient.T.numpy(), atol=1e-12)
+    by_row, gradient = row_sums.loss_and_residual(logits.T, Y.T)
+    np.testing.assert_allclose(float(loss.detach()), weight @ by_row, rtol=1e-12)
+    np.testing.assert_allclose(there.grad.numpy(), weight[:, None] * gradient.T, atol=1e-12)
+
+
+def test_any_number_of_threads_sums_to_the_same_bit():
+    rng = np.random.default_rng(2)
+    lesson = row_sums.Lesson(rng.normal(size=(1311, 7)), np.eye(3)[rng.integers(0, 3, 1311)].T.copy(), None)
+    W, b = rng.normal(size=(7, 3)), rng.normal(size=3)
+    with ThreadPoolExecutor(3) as threads:
+        many = lesson.sums(W, b, threads)
+    one = lesson.sums(W, b)
+    assert one.loss == many.loss and np.array_equal(one.by_W, many.by_W) and np.array_equal(one.by_b, many.by_b)
+
+
+@pytest.mark.parametrize("c", [1, 3])
+def test_single_precision_first_and_every_sixteenth_row_end_at_scikit_learns_optimum(c, monkeypatch):
+    """The objective is within 1e-9 of it, as a share of itself."""
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(3011, 5)) * [0.1, 1, 3, 1, 1] + [1, 2, 3, 0, 0]
+    scores = (X - X.mean(0)) @ rng.normal(size=(5, 3)) + rng.gumbel(size=(3011, 3))
+    Y = one_hot(scores) if c == 3 else one_hot(scores[:, :2])[:, 1:]
+    y, weight = (Y.argmax(1) if c == 3 else Y[:, 0]), rng.uniform(0.1, 2.0, 3011)
+    monkeypatch.setattr(logistic, "_MANY", 0)
+    monkeypatch.setattr(logistic, "_ROWS_A_WEIGHT", 1)
+    peer = LogisticRegression(C=1 / 0.7, tol=1e-10, max_iter=20_000).fit(X, y, sample_weight=weight)
+
+    def objective(W: np.ndarray, b: np.ndarray) -> float:
+        return row_sums.Lesson(X, Y.T.copy(), weight).sums(W, b).loss + 0.35 * float(np.square(W).sum())
+
+    found, best = logistic.logistic(X, Y, 0.7, weight), objective(peer.coef_.T, peer.intercept_)
+    assert objective(*found) <= best * (1 + 1e-9)
+    np.testing.assert_allclose(found.W, peer.coef_.T, atol=2e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e30, 1e160])
+def test_numbers_that_single_precision_does_not_hold(scale, monkeypatch):
+    X, scores, _ = table(n=61)
+    X, Y = (X - X.mean(0)) * scale, one_hot(scores[:, :2])[:, 1:]
+    monkeypatch.setattr(logistic, "_MANY", 0)
+    found = logistic.logistic(X, Y, 1.0)
+    assert np.isfinite(found.W).all() and np.isfinite(found.b).all()
 
 
 @pytest.mark.parametrize("c", [1, 3])
@@ -176,8 +218,8 @@ def test_rows_in_many_steps_are_those_of_one(monkeypatch):
     X, scores, weight = table(n=97)
     Y = one_hot(scores)
     one = solve.logistic(X, Y, 1.0, weight)
-    monkeypatch.setattr(logistic, "_NUMBERS", 0)
-    monkeypatch.setattr(logistic, "_FEWEST_ROWS", 7)
+    monkeypatch.setattr(row_sums, "BLOCK", 0)
+    monkeypatch.setattr(row_sums, "FEWEST_ROWS", 7)
     many = solve.logistic(X, Y, 1.0, weight)
     np.testing.assert_allclose(one.W, many.W, atol=1e-7)
 

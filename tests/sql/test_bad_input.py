@@ -14,6 +14,7 @@ from axw.data import Columns
 from axw.errors import DataError, DataWarning, ResourceError, UsageError
 from axw.relations import Rows
 from axw.sql import DuckDB, EdgeTable, Form, connect, fit, given, save
+from axw.sql.limits import bytes_of, engine_limit
 
 
 @pytest.fixture
@@ -226,8 +227,8 @@ def test_a_cluster_that_dies_in_the_middle_leaves_nothing(tmp_path):
 
 
 def test_too_little_memory_is_said_and_no_half_file_is_left(tmp_path):
-    with DuckDB(memory="40MB", threads=1, scratch=tmp_path) as small:
-        small.backend.con.execute("SET max_temp_directory_size = '1MB'")
+    with DuckDB(threads=1, scratch=tmp_path) as small:
+        small.backend.con.execute("SET memory_limit = '40MB'; SET max_temp_directory_size = '1MB'")
         many = small.backend.sql("SELECT list(i) AS x FROM range(50000000) AS made(i)", schema={"x": "array<int64>"})
         with pytest.raises(ResourceError, match="could not write .*memory"):
             small.write(many, tmp_path / "out.parquet")
@@ -291,11 +292,23 @@ def test_rows_without_a_target_are_left_out_and_counted(duck, tmp_path):
 
 
 def test_settings_that_duckdb_does_not_take(tmp_path):
-    with pytest.raises(UsageError, match="DuckDB does not take these settings"):
+    with pytest.raises(UsageError, match="memory is 'much'; allowed: a number with KB, MB, GB"):
         DuckDB(memory="much", scratch=tmp_path)
+    with pytest.raises(UsageError, match="this process holds .* MB of it before it begins.*\n.*\nGive .* MB or more"):
+        DuckDB(memory="40MB", scratch=tmp_path)
+    with pytest.raises(UsageError, match="DuckDB does not take these settings"):
+        DuckDB(threads=-3, scratch=tmp_path)
     with pytest.raises(ResourceError, match="No folder can be made in"):
         DuckDB(scratch=tmp_path / "nowhere")
     assert os.listdir(tmp_path) == []
+
+
+def test_the_whole_process_stays_below_its_memory(tmp_path):
+    assert engine_limit("4GB", held=500_000_000) == "2450MB"
+    assert bytes_of("1.5 GiB") == 3 * 2**29
+    with DuckDB(memory="6GB", threads=1, scratch=tmp_path) as engine:
+        (setting,) = engine.query("SELECT current_setting('memory_limit') AS said").to_pylist()
+        assert bytes_of(setting["said"].replace(",", "")) <= 0.7 * 6e9
 
 
 def test_merging_cannot_be_skipped_in_both_directions():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from axw.cli.exporting_tables import export_table
 from axw.cli.options import Json, examples
 from axw.cli.output import result, result_json, say, writable_folder
 from axw.errors import ModelError, UsageError
@@ -20,6 +21,8 @@ EXPORT = examples(
     "axw export de-en.run --to ctranslate2 --save de-en.ct2",
     "axw export de-en.run --to onnx --save de-en.onnx --lines valid.de --beam 2",
     "axw export de-en.run --to safetensors --save de-en.weights",
+    "axw export family.axw --to scorecard --save family.card --rows test.csv",
+    "axw export family.axw --to sql --save family.sql --rows test.csv",
 )
 IMPORT = examples(
     "axw import bert.folder --save bert.axw",
@@ -36,10 +39,12 @@ class To(StrEnum):
     ctranslate2 = "ctranslate2"
     onnx = "onnx"
     safetensors = "safetensors"
+    scorecard = "scorecard"
+    sql = "sql"
 
 
 def export(  # noqa: PLR0913 (a command line has as many parameters as it has options)
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that has ended, or a saved model of text.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run that has ended, or a saved model.")],
     to: Annotated[To | None, typer.Option("--to", help="The program that it is for.")] = None,
     save: Annotated[
         Path | None, typer.Option("--save", help="The new folder that will hold the export.", metavar="FOLDER")
@@ -59,12 +64,20 @@ def export(  # noqa: PLR0913 (a command line has as many parameters as it has op
         Path | None,
         typer.Option("--check", help="Instead: prove an export again that is there.", metavar="FOLDER"),
     ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option("--rows", help="For a table model: the rows that both are asked in the proof.", metavar="FILE"),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Write a text model for another program, and prove that it says the same there.
+    """Write a model for another program, and prove that it says the same there.
 
-    The export is loaded by that program and asked the validation lines. Whatever it says otherwise is an error that names the
-    line, and then nothing is left behind. Needs pip install 'axw[export]', but for safetensors.
+    The export is loaded by that program and asked the validation lines, or --rows of a table. Whatever it says otherwise is an
+    error that names the line, and then nothing is left behind. Needs pip install 'axw[export]', but for safetensors, scorecard
+    and sql; sql needs 'axw[sql]'.
+
+    Text goes to huggingface, ctranslate2, onnx and safetensors. Tables: linear and graph rungs to scorecard (CSV of feature,
+    weight, points) and sql (one SELECT for DuckDB), attention rungs to onnx.
     """
     _together(to, save, check, int8)
     if save is not None:
@@ -75,6 +88,11 @@ def export(  # noqa: PLR0913 (a command line has as many parameters as it has op
     from axw.models import load
 
     model = load(run)
+    if hasattr(model, "memory_"):
+        export_table(model, run, to, save, rows, json)
+        return
+    if rows is not None:
+        raise UsageError("--rows is for table models, and this is one of text.", "--rows", "Give --lines FILE.")
     given = subject(model)
     asked = _questions(given, run, lines, references)
     say(f"lines asked in the proof: {len(asked.sources):,}")

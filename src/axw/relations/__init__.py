@@ -12,6 +12,7 @@ from axw.relations.base import KeyCounts, Relation, Rows, Saved
 from axw.relations.components import components
 from axw.relations.edges import Edges
 from axw.relations.given import FactoredGiven, Given, Neighbours, SparseGiven
+from axw.relations.index import Cut, KeyIndex, RowIndex
 from axw.relations.labels import LabelColumns, label_columns, label_hops
 from axw.relations.near import Near
 from axw.relations.propagate import propagate
@@ -21,10 +22,12 @@ from axw.relations.summary import Likeness, RelationSummary, likeness, summary
 from axw.relations.table import as_relations, check_named, only_keys, only_numbered
 
 __all__ = [
+    "Cut",
     "Edges",
     "FactoredGiven",
     "Given",
     "KeyCounts",
+    "KeyIndex",
     "LabelColumns",
     "Likeness",
     "Near",
@@ -32,6 +35,7 @@ __all__ = [
     "Ref",
     "Relation",
     "RelationSummary",
+    "RowIndex",
     "Rows",
     "SameValue",
     "Saved",

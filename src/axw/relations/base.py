@@ -14,6 +14,7 @@ import pandas as pd
 
 from axw.errors import DataError, DataWarning, UsageError, did_you_mean
 from axw.relations.given import Given
+from axw.relations.index import RowIndex
 
 
 class Rows(NamedTuple):
@@ -71,6 +72,10 @@ class Relation(ABC):
     @abstractmethod
     def given(self, asking: Rows, memory: Rows) -> Given:
         """A (n m): row i of `asking` reads row j of `memory`. Raises `DataError` where keys cannot be compared."""
+
+    def index(self, memory: Rows) -> RowIndex | None:
+        """What few rows that ask find in that memory, without a look at the rest of it; None where all must be looked at."""
+        return None
 
     @abstractmethod
     def counts(self, rows: Rows) -> KeyCounts:

@@ -14,6 +14,7 @@ from axw.errors import DataError, UsageError, did_you_mean
 from axw.relations.base import KeyCounts, Relation, Rows, Saved, column_names
 from axw.relations.given import SparseGiven, from_pairs
 from axw.relations.graphs import FOCAL, NEIGHBOR, WEIGHT, edge_table
+from axw.relations.index import Cut, KeyIndex, Members, RowIndex
 from axw.relations.keys import Coded, coded, examples, kinds, objects, places, same_kinds, together
 
 SMALLEST, LARGEST = 1e-100, 1e100
@@ -92,6 +93,9 @@ class Edges(Relation):
         own = np.where(ids.isna(), -1, np.arange(len(ids))) if asks is ids else places(asks, ids)
         return from_pairs(reader, read, weight, (len(asks), len(ids)), own)
 
+    def index(self, memory: Rows) -> RowIndex:
+        return _EndIndex(self, memory)
+
     def counts(self, rows: Rows) -> KeyCounts:
         """`keys` and `dangling` count the different ends of the edges."""
         ids = objects(rows.ids)
@@ -100,6 +104,13 @@ class Edges(Relation):
         return self._edges.counts._replace(
             keys=len(self._edges.keys), dangling=int(lost.sum()), dangling_examples=examples(self._edges.keys[lost])
         )
+
+    def _cut(self, edges: _Edges) -> Edges:
+        """The same relation with some of its edges."""
+        cut = object.__new__(type(self))
+        cut._set(columns=(), name=self.name, both=self.both, source=self.source, target=self.target, weight=self.weight)
+        cut._set(_edges=edges, _digest=_digest(edges))
+        return cut
 
     def frame(self) -> pd.DataFrame:
         """The edges, merged: source, target and, where there is one, weight."""
@@ -265,3 +276,26 @@ def _plain(key: Any) -> Any:
     if isinstance(key, float | np.floating):
         return int(key) if float(key).is_integer() else float(key)
     return key
+
+
+class _EndIndex(RowIndex):
+    """Edges by the row where they start and, where they are read both ways, by that where they end."""
+
+    def __init__(self, relation: Edges, memory: Rows) -> None:
+        self._relation, edges, ids = relation, relation._edges, objects(memory.ids)
+        same_kinds(edges.keys, ids, relation._where())
+        self._places = places(edges.keys, ids)
+        self._keys = KeyIndex(edges.keys)
+        ends = (edges.source, edges.target)[: 1 + relation.both]
+        self._by_end = [Members(end, len(edges.keys)) for end in ends]
+
+    def cut(self, asking: Rows) -> Cut:
+        edges = self._relation._edges
+        asks = self._keys.places(objects(asking.ids), self._relation._where())
+        few = np.unique(np.concatenate([members.of(asks) for members in self._by_end]))
+        ends, code = np.unique(np.stack([edges.source[few], edges.target[few]]), return_inverse=True)
+        code = code.reshape(2, -1)
+        weight = None if edges.weight is None else edges.weight[few]
+        cut = _Edges(edges.keys.iloc[ends].reset_index(drop=True), code[0], code[1], weight, edges.counts)
+        found = self._places[ends]
+        return Cut(np.sort(found[found >= 0]), self._relation._cut(cut))

@@ -67,7 +67,7 @@ def same_kinds(left: pd.Series, right: pd.Series, where: str) -> None:
 def places(keys: pd.Series, ids: pd.Series) -> np.ndarray:
     """The place of each key among the ids, int64; -1 where it is missing or not there. `DataError` for double ids."""
     try:
-        whole = _whole_numbers(keys), _whole_numbers(ids)
+        whole = whole_numbers(keys), whole_numbers(ids)
         if whole[0] is not None and whole[1] is not None:
             keys, ids = pd.Series(whole[0]), pd.Series(whole[1])  # found several times as fast as Python objects
         index = pd.Index(ids, dtype=ids.dtype)
@@ -90,7 +90,7 @@ def places(keys: pd.Series, ids: pd.Series) -> np.ndarray:
     return np.where(keys.isna().to_numpy(), -1, found).astype(np.int64)
 
 
-def _whole_numbers(values: pd.Series) -> np.ndarray | None:
+def whole_numbers(values: pd.Series) -> np.ndarray | None:
     """The values as int64, where all are whole numbers that fit; None where any is missing, or something else."""
     if pd.api.types.infer_dtype(values, skipna=False) != "integer":
         return None

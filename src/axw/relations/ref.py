@@ -10,7 +10,8 @@ import pandas as pd
 
 from axw.relations.base import KeyCounts, Relation, Rows, Saved, column, column_names
 from axw.relations.given import SparseGiven, from_pairs
-from axw.relations.keys import examples, itself, objects, places, same_kinds
+from axw.relations.index import Cut, KeyIndex, Members, RowIndex
+from axw.relations.keys import coded, examples, itself, objects, places, same_kinds
 
 
 class Ref(Relation):
@@ -45,6 +46,9 @@ class Ref(Relation):
             reader, read = np.concatenate([reader, named_by[back]]), np.concatenate([read, back])
         return from_pairs(reader, read, None, (len(asks), len(ids)), itself(asking.ids, memory.ids))
 
+    def index(self, memory: Rows) -> RowIndex:
+        return _NameIndex(self, memory)
+
     def counts(self, rows: Rows) -> KeyCounts:
         named, ids = objects(column(rows, self.name, self.name)), objects(rows.ids)
         same_kinds(named, ids, self._where())
@@ -70,3 +74,26 @@ class Ref(Relation):
 
     def _where(self) -> str:
         return f"column {self.name!r} and the ids of the rows, relation {self.name!r}"
+
+
+class _NameIndex(RowIndex):
+    """Rows by their ids, and by the ids that they name."""
+
+    def __init__(self, relation: Ref, memory: Rows) -> None:
+        self._relation, ids = relation, objects(memory.ids)
+        self._there = np.flatnonzero(ids.notna())
+        self._ids = KeyIndex(ids.iloc[self._there].reset_index(drop=True))
+        named = coded(column(memory, relation.name, relation.name), relation._where())
+        there = named.values.notna().to_numpy()
+        self._named = KeyIndex(named.values[there].reset_index(drop=True))
+        renumbered = np.append(np.where(there, np.cumsum(there) - 1, -1), -1)
+        self._naming = Members(renumbered[named.code], int(there.sum()))
+
+    def cut(self, asking: Rows) -> Cut:
+        where = self._relation._where()
+        found = self._ids.places(objects(column(asking, self._relation.name, self._relation.name)), where)
+        places = self._there[found[found >= 0]]
+        if self._relation.both:
+            back = self._naming.of(self._named.places(objects(asking.ids), where))
+            places = np.concatenate([places, back])
+        return Cut(np.unique(places), self._relation)

@@ -10,7 +10,8 @@ import pandas as pd
 
 from axw.relations.base import KeyCounts, Relation, Rows, Saved, column, column_names
 from axw.relations.given import FactoredGiven
-from axw.relations.keys import coded, examples, itself, joined, same_kinds, together
+from axw.relations.index import Cut, KeyIndex, Members, RowIndex
+from axw.relations.keys import coded, examples, itself, joined, objects, same_kinds, together
 
 
 class SameValue(Relation):
@@ -41,6 +42,9 @@ class SameValue(Relation):
         n = len(asking.ids)
         return FactoredGiven(code[:n], code[n:], itself(asking.ids, memory.ids))
 
+    def index(self, memory: Rows) -> RowIndex:
+        return _GroupIndex(self, memory)
+
     def counts(self, rows: Rows) -> KeyCounts:
         columns = [coded(column(rows, name, self.name), f"column {name!r}") for name in self.columns]
         missing = int((joined([one.code for one in columns]) < 0).sum())
@@ -58,6 +62,25 @@ class SameValue(Relation):
 
     def __repr__(self) -> str:
         return f"SameValue({', '.join(map(repr, self.columns))})"
+
+
+class _GroupIndex(RowIndex):
+    """By the column of most different values: what the others say is looked at among the rows that this one leaves."""
+
+    def __init__(self, relation: SameValue, memory: Rows) -> None:
+        self._relation = relation
+        columns = {name: coded(column(memory, name, relation.name), f"column {name!r}") for name in relation.columns}
+        self._name = max(columns, key=lambda name: len(columns[name].values))
+        code, values = columns[self._name]
+        there = values.notna().to_numpy()
+        self._keys = KeyIndex(values[there].reset_index(drop=True))
+        renumbered = np.append(np.where(there, np.cumsum(there) - 1, -1), -1)
+        self._members = Members(renumbered[code], int(there.sum()))
+
+    def cut(self, asking: Rows) -> Cut:
+        where = f"column {self._name!r}, relation {self._relation.name!r}"
+        asked = objects(column(asking, self._name, self._relation.name))
+        return Cut(np.sort(self._members.of(self._keys.places(asked, where))), self._relation)
 
 
 def _variants(values: pd.Series) -> list[str]:

@@ -61,22 +61,32 @@ class Form:
         return table.select(*transform(engine, table, self.columns), **named)
 
 
-def design(engine: Engine, form: Form, asking: Table, memory: Table, target: Target, *, square: bool = False) -> Table:
+def design(
+    engine: Engine,
+    form: Form,
+    asking: Table,
+    memory: Table,
+    target: Target,
+    *,
+    square: bool = False,
+    unit: float = UNIT,
+) -> Table:
     """Z (n p): columns z0, z1, ..., and those of `asking` but x. What rows read is computed here; the rest is an expression.
 
     asking, memory  tables as `Form.rows` makes them, the memory with its labels y0, ...
     square          they are the same rows
+    unit            labels are added as whole multiples of this part of a standard deviation
     """
     names = [name for name in memory.columns if name.startswith("x")]
     labels = [name for name in memory.columns if name.startswith("y")] if form.labels else []
-    whole = {f"l{name}": _in_units(memory[name], target, place) for place, name in enumerate(labels)}
+    whole = {f"l{name}": _in_units(memory[name], target, place, unit) for place, name in enumerate(labels)}
     memory = memory.mutate(**whole)
     own = asking.columns
     found = memory if square else asking
     Z = [f"x{place}" for place in range(len(names))]
     for place, relation in enumerate(form.relations):
         A = given(engine, relation, found, memory, keys=form.keys, square=square, timed=form.as_of is not None)
-        read = engine.keep(_read(A, names, list(whole), f"r{place}_"))
+        read = engine.keep(_read(A, names, list(whole), f"r{place}_", unit))
         if place > 0:
             engine.drop(found)
         found = read
@@ -86,19 +96,19 @@ def design(engine: Engine, form: Form, asking: Table, memory: Table, target: Tar
     )
 
 
-def _read(A: SqlGiven, names: Sequence[str], labels: Sequence[str], prefix: str) -> Table:
+def _read(A: SqlGiven, names: Sequence[str], labels: Sequence[str], prefix: str, unit: float) -> Table:
     """mean(x | relation), log(1 + n), rate(y | relation): as `LinearStep.read` does."""
     read = A.read([*names, *labels])
     divisor = (read.degree > 0).ifelse(read.degree, number(1.0))
     means = {f"{prefix}{name}": read[f"sum_{name}"] / divisor for name in names}
     count = {f"{prefix}n": (read["count"].cast("float64") + number(1.0)).ln()}
     rates = {
-        f"{prefix}{name}": read[f"sum_{name}"].cast("float64") * number(UNIT) / (read.degree + number(1.0))
+        f"{prefix}{name}": read[f"sum_{name}"].cast("float64") * number(unit) / (read.degree + number(1.0))
         for name in labels
     }
     return read.select(*A.asking.columns, **means, **count, **rates)
 
 
-def _in_units(label: Any, target: Target, place: int) -> Any:
+def _in_units(label: Any, target: Target, place: int, unit: float) -> Any:
     standard = (label - number(target.prior[place])) / number(target.scale[place])
-    return (standard / number(UNIT)).round().cast("int64")
+    return (standard / number(unit)).round().cast("int64")

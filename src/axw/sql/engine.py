@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 from axw.errors import AxwError, ResourceError, UsageError, did_you_mean
 from axw.sql.files import free, one_case, parquet
 from axw.sql.installed import ibis, installed
+from axw.sql.limits import engine_limit
 from axw.storage.foreign import published, remove_tree, scratch_folder
 
 if TYPE_CHECKING:
@@ -134,7 +135,8 @@ class Engine(ABC):
 class DuckDB(Engine):
     """DuckDB in this process: a table may be many times larger than memory, as long as the disk holds what is kept.
 
-    memory   most memory it may use, such as "4GB"; None = four fifths of the machine's
+    memory   most memory that this whole process may hold, such as "4GB", of which DuckDB gets seven tenths of what is free yet
+             (its own limit is for its tables alone); None = four fifths of the machine's
     threads  None = all
     scratch  folder for what is kept and for what does not fit in memory; None = a temporary one. It is removed in `close`
 
@@ -151,6 +153,7 @@ class DuckDB(Engine):
         scratch: str | os.PathLike[str] | None = None,
     ) -> None:
         self._duckdb = installed("duckdb")
+        limits = {"memory_limit": None if memory is None else engine_limit(memory), "threads": threads}
         try:
             self._scratch = scratch_folder(scratch)
         except OSError as error:
@@ -159,7 +162,6 @@ class DuckDB(Engine):
                 "scratch",
                 "Name a folder that can be written.",
             ) from error
-        limits = {"memory_limit": memory, "threads": threads}
         settings = {name: value for name, value in limits.items() if value is not None}
         self._kept, self._tables = 0, []
         try:

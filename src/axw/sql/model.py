@@ -20,7 +20,7 @@ from axw.models.tables.problem import Target
 from axw.relations.table import MOST_KEY_LEVELS
 from axw.sql import solve
 from axw.sql.columns import add, fit_columns, number
-from axw.sql.design import Form, design
+from axw.sql.design import UNIT, Form, design
 from axw.sql.engine import Engine
 from axw.sql.installed import ibis
 from axw.sql.relations import SqlRelation, checked, key_columns, needs_ids
@@ -79,14 +79,20 @@ class SqlModel:
             )
         asking = self.form.rows(engine, table)
         remembered = asking if memory is None else self.remembered(engine, memory)
-        Z = design(engine, self.form, asking, remembered, self.answer.target)
+        found = self.outputs(engine, asking, remembered)
+        named = [self.form.id] if self.form.id is not None else []
+        return found.select(*named, **self.answers(found))
+
+    def outputs(self, engine: Engine, asking: Table, remembered: Table, unit: float = UNIT) -> Table:
+        """The id, and o0, o1, ...: calibrated log-odds or class scores of rows that ask, as `Form.rows` makes them."""
+        Z = design(engine, self.form, asking, remembered, self.answer.target, unit=unit)
         columns = [Z[f"z{i}"] for i in range(len(self.W))]
         outputs = [add(columns, self.W[:, k]) + number(self.b[k]) for k in range(len(self.b))]
         named = {self.form.id: Z.row} if self.form.id is not None else {}
-        found = Z.select(**named, **{f"o{k}": output / number(self.temperature) for k, output in enumerate(outputs)})
-        return found.select(*named, **self._answers(found))
+        return Z.select(**named, **{f"o{k}": output / number(self.temperature) for k, output in enumerate(outputs)})
 
-    def _answers(self, found: Table) -> dict[str, Any]:
+    def answers(self, found: Table) -> dict[str, Any]:
+        """What is answered by those outputs: `prediction` and, for classes, `p_0`, `p_1`, ..."""
         if self.answer.classes is None:
             scale, prior = self.answer.target.scale[0], self.answer.target.prior[0]
             return {"prediction": found.o0 * number(scale) + number(prior)}

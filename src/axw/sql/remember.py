@@ -14,6 +14,7 @@ import pandas as pd
 from axw.errors import ResourceError, UsageError
 from axw.models import AttentionClassifier, AttentionRegressor
 from axw.models.tables.linear import Linear
+from axw.models.tables.nearby import MemoryIndex
 from axw.models.tables.problem import TableRows
 from axw.models.tables.reading import Reader
 from axw.models.tables.saved_config import unfitted_step
@@ -53,6 +54,7 @@ def to_estimator(model: SqlModel, engine: Engine, table: Table) -> AttentionClas
     estimator.feature_names_in_ = np.array(model.names, dtype=object)
     estimator.targets_, estimator.target_, estimator.memory_ = answer.names, answer.target, memory
     estimator.step_ = unfitted_step(estimator, model.penalty)
+    estimator._index = MemoryIndex.of(estimator.step_, memory, estimator._reader)
     estimator.fitted_ = Linear(model.W, model.b, model.penalty, np.zeros((0, len(model.b))))
     estimator.temperature_, estimator.n_iter_ = model.temperature, 1
     if answer.classes is not None:

@@ -19,6 +19,7 @@ from axw.models.tables.attending import AttendingStep
 from axw.models.tables.explanation import Explanation, Term, explain
 from axw.models.tables.known_labels import held_rows, known_labels
 from axw.models.tables.linear import Linear, LinearStep
+from axw.models.tables.nearby import MemoryIndex
 from axw.models.tables.problem import TableRows, Target
 from axw.models.tables.reading import Reader, names_of
 from axw.models.tables.settings import check_settings, row_settings
@@ -78,6 +79,7 @@ class _AttentionModel(BaseEstimator):
         self._reader, self.targets_ = reader, tuple(targets)
         self.target_, self.memory_ = target, rows
         self._solve(rows, target, loss, seed)
+        self._index = MemoryIndex.of(self.step_, rows, reader)
         self.n_iter_ = 1 if isinstance(self.fitted_, Linear) else max(1, self._iterations)
 
     def _solve(self, rows: TableRows, target: Target, loss: np.ndarray, seed: int) -> None:
@@ -120,16 +122,17 @@ class _AttentionModel(BaseEstimator):
 
     def _asking(self, X: Any) -> TableRows:
         self._reader.check(self, X)
-        return self._reader.asking(X, self.memory_)
+        return self._reader.asking(X, self.memory_, self._index.ids)
 
     def _answer(self, asking: TableRows) -> np.ndarray:
-        if isinstance(self.step_, LinearStep):
+        step, memory = self._index.part(self.step_, asking, self.memory_)
+        if isinstance(step, LinearStep):
             linear = self.fitted_
-            output = self.step_.design(asking, self.memory_, self.target_) @ linear.W + linear.b
-        elif isinstance(self.step_, SmoothingStep):
-            output = self.step_.outputs(self.fitted_, asking, self.memory_)
+            output = step.design(asking, memory, self.target_) @ linear.W + linear.b
+        elif isinstance(step, SmoothingStep):
+            output = step.outputs(self.fitted_, asking, memory)
         else:
-            output = self.step_.outputs(self.fitted_, asking, self.memory_, self.target_)
+            output = step.outputs(self.fitted_, asking, memory, self.target_)
         return output / self.temperature_
 
     def explain(self, X: Any) -> Explanation:

@@ -14,7 +14,8 @@ from axw.data import Columns, as_frame
 from axw.errors import DataError, did_you_mean
 from axw.models.tables.problem import TableRows
 from axw.models.tables.saved_keys import Hashing
-from axw.relations import Relation, Rows, check_named, only_keys, only_numbered
+from axw.relations import KeyIndex, Relation, Rows, check_named, only_keys, only_numbered
+from axw.relations.keys import objects
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,16 @@ class Reader:
             rows = self.hashing.rows(rows)
         return TableRows(rows, self.columns.transform(frame), Y, weight)
 
-    def asking(self, X: Any, memory: TableRows) -> TableRows:
+    def asking(self, X: Any, memory: TableRows, known: KeyIndex | None) -> TableRows:
         """New rows. A row is the same as a remembered one if its name is; where names are only places in a table, if all its
-        columns are equal as well; and never where rows have no names."""
+        columns are equal as well; and never where rows have no names. `known` finds the remembered names."""
         asking = self.rows(X)
         if self.named:
             return asking
         ids = asking.rows.ids.copy()
-        place = {} if self.positions else {identity: j for j, identity in enumerate(memory.rows.ids)}
-        for i, identity in enumerate(ids):
-            j = place.get(identity)
-            if j is None or not np.array_equal(asking.X[i], memory.X[j]):
+        there = np.full(len(ids), -1) if known is None else known.places(objects(ids), "the index of X")
+        for i, (identity, j) in enumerate(zip(ids, there, strict=True)):
+            if j < 0 or not np.array_equal(asking.X[i], memory.X[j]):
                 ids[i] = NewRow(identity)
         return asking._replace(rows=Rows(ids, asking.rows.columns))
 

@@ -11,6 +11,7 @@ import torch
 
 from axw.errors import ModelError
 from axw.models.tables.linear import Linear, LinearStep
+from axw.models.tables.nearby import MemoryIndex
 from axw.models.tables.problem import TableRows, Target
 from axw.models.tables.saved_config import unfitted_network, unfitted_step
 from axw.models.tables.saved_fields import Fields
@@ -79,6 +80,7 @@ def load_weights(model: Any, folder: Folder, fields: Fields) -> None:
         raise ModelError("A scale or a weight is negative; allowed: scales above 0, weights of at least 0.")
     model.target_ = Target(fields.part("target").get("kind", str), arrays["target.prior"], arrays["target.scale"])
     model.memory_ = _load_memory(model, folder, m, saved.texts("forms"), arrays)
+    model._index = MemoryIndex.of(step, model.memory_, model._reader)
 
 
 def _load_memory(model: Any, folder: Folder, m: int, forms: list[str], arrays: Mapping[str, np.ndarray]) -> TableRows:
