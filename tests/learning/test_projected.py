@@ -44,10 +44,22 @@ def test_bfloat16_is_as_near_as_its_numbers() -> None:
         assert float((a.float() - b).norm() / b.norm()) < 0.01
 
 
-def test_without_gradients_none_are_made() -> None:
+def test_without_gradients_none_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projected, "_Gradients", None)
     with torch.no_grad():
-        found = projected_cross_entropy(torch.zeros(3, 2), torch.zeros(5, 2), torch.tensor([0, 1, 4]))
+        found = projected_cross_entropy(
+            torch.zeros(3, 2, requires_grad=True), torch.zeros(5, 2, requires_grad=True), torch.tensor([0, 1, 4])
+        )
     assert found.mean == pytest.approx(torch.log(torch.tensor(5.0)).item())
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_word_that_is_next_to_impossible_costs_much_and_not_infinitely_much(smoothing: float) -> None:
+    hidden, projection = torch.tensor([[1.0, 0.0]], requires_grad=True), torch.tensor([[200.0, 0.0], [0.0, 1.0]])
+    found = projected_cross_entropy(hidden, projection, torch.tensor([1]), smoothing=smoothing)
+    found.sum.backward()
+    assert 70 < found.mean <= 200
+    torch.testing.assert_close(hidden.grad, torch.tensor([[200.0 * (1 - smoothing / 2), smoothing / 2 - 1]]))
 
 
 def test_wrong_shapes_are_said() -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_LEVELS = 128  # 7 bits of a byte decide, the eighth takes the carry
+LEVELS = 128  # 7 bits of a byte decide, the eighth takes the carry
 _LOW = 0x7F7F7F7F7F7F7F7F
 _ONES = 0x0101010101010101
 
@@ -20,12 +20,18 @@ def dropout(X: Tensor, p: float, training: bool = True) -> Tensor:
     from PyTorch's own generator. On a CPU this is several times faster than `F.dropout`, which draws one double for each number;
     elsewhere, and where p is too near 0 or 1 to be a multiple of 1/128, it is `F.dropout`.
     """
-    level = round(p * _LEVELS)
     if not training or p == 0.0:
         return X
-    if X.device.type != "cpu" or not 0 < level < _LEVELS:
+    level = level_of(p)
+    if X.device.type != "cpu" or level is None:
         return F.dropout(X, p, training)
     return cast(Tensor, _Dropout.apply(X, level))  # type: ignore[no-untyped-call]
+
+
+def level_of(p: float) -> int | None:
+    """The multiple of 1/128 that p is rounded to; None for a p above 0 that would be rounded to 0 or to 1."""
+    level = round(p * LEVELS)
+    return level if p == 0.0 or 0 < level < LEVELS else None
 
 
 def kept(count: int, level: int) -> Tensor:
@@ -35,7 +41,7 @@ def kept(count: int, level: int) -> Tensor:
     at least `level`; no byte's sum exceeds 255, so none carries into its neighbour.
     """
     words = torch.empty(-(-count // 8), dtype=torch.int64).random_()
-    words.bitwise_and_(_LOW).add_(_ONES * (_LEVELS - level)).bitwise_right_shift_(7).bitwise_and_(_ONES)
+    words.bitwise_and_(_LOW).add_(_ONES * (LEVELS - level)).bitwise_right_shift_(7).bitwise_and_(_ONES)
     return words.view(torch.int8)[:count]
 
 
@@ -44,7 +50,7 @@ class _Dropout(torch.autograd.Function):
     def forward(ctx: Any, X: Tensor, level: int) -> Tensor:
         mask = kept(X.numel(), level).view(X.shape)
         ctx.save_for_backward(mask)
-        ctx.scale = _LEVELS / (_LEVELS - level)
+        ctx.scale = LEVELS / (LEVELS - level)
         return _masked(X, mask, ctx.scale)
 
     @staticmethod
@@ -53,9 +59,14 @@ class _Dropout(torch.autograd.Function):
         return _masked(gradient, mask, ctx.scale), None
 
 
-def _masked(X: Tensor, mask: Tensor, scale: float) -> Tensor:
-    """X * mask * scale. The bits of a bfloat16, times 0 or 1 as an integer, are those of 0 or of the number itself: a product of
-    integers is one fast pass, where bfloat16 times int8 converts. The scale is multiplied in float32, then rounded once."""
+def only_kept(X: Tensor, mask: Tensor) -> Tensor:
+    """X * mask. The bits of a bfloat16, times 0 or 1 as an integer, are those of 0 or of the number itself: a product of
+    integers is one fast pass, where bfloat16 times int8 converts."""
     if X.dtype == torch.bfloat16:
-        return (X.contiguous().view(torch.int16) * mask).view(torch.bfloat16).mul_(scale)
-    return (X * mask).mul_(scale)
+        return (X.contiguous().view(torch.int16) * mask).view(torch.bfloat16)
+    return X * mask
+
+
+def _masked(X: Tensor, mask: Tensor, scale: float) -> Tensor:
+    """X * mask * scale; the scale is multiplied in float32, then rounded once."""
+    return only_kept(X, mask).mul_(scale)

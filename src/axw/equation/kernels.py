@@ -19,7 +19,7 @@ from axw.equation.scores import BilinearScore, Score
 
 # Below this many cells of A (h n m of one sentence or table) forming A is faster than the fused kernel on the CPUs that were
 # measured, and what it needs is small. `benchmarks/kernels.py` prints the two.
-_EXPLICIT_CELLS = 4_000_000
+EXPLICIT_CELLS = 4_000_000
 
 
 def choose(score: Score, memory: Memory, *, n: int, normalize: str, masked: bool) -> str:
@@ -30,7 +30,7 @@ def choose(score: Score, memory: Memory, *, n: int, normalize: str, masked: bool
     if normalize == "none" and not masked:
         k, v = memory.keys.shape[3], memory.values.shape[3]
         return "associative" if k * v * (n + m) < n * m * (k + v) else "explicit"
-    return "fused" if normalize == "softmax" and heads * n * m > _EXPLICIT_CELLS else "explicit"
+    return "fused" if normalize == "softmax" and heads * n * m > EXPLICIT_CELLS else "explicit"
 
 
 def associative(

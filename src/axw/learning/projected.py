@@ -6,12 +6,13 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from axw.errors import UsageError
 from axw.learning.losses import Measured
 
-_ROWS = 256  # rows whose logits are made at once: 256 x 8000 float32 are 8 MB, which stays near the processor
-_HELD = 4096  # rows whose logit gradients are held, in the rows' precision, for one product with the rows
+_ROWS = 256  # rows whose logits are made in full precision at once where no gradient is asked for
+_HELD = 4096  # rows whose probabilities are held, in the rows' precision, for one product with the rows
 
 
 def projected_cross_entropy(
@@ -20,7 +21,8 @@ def projected_cross_entropy(
     """sum_i -[(1 - e) log p_i(y_i) + e / V sum_v log p_i(v)],  p_i = softmax(projection hidden_i + bias).
 
     hidden (t d), projection (V d), target (t,) of ids, bias (V,); e = `smoothing`. Equal to `cross_entropy` of the logits, which
-    are made in float32, rows at a time; the gradient is made on the way forward, so that they are made once and not kept.
+    are made a block of rows at a time; the gradient is made on the way forward, so that they are made once and not kept. Where
+    a gradient is asked for, p has the precision of `hidden`, and a p(y) below 1e-38 is counted as that.
     `UsageError` where shapes do not match or e is not in [0, 1).
     """
     if hidden.ndim != 2 or target.shape != hidden.shape[:1] or projection.shape[1:] != hidden.shape[1:]:
@@ -31,39 +33,38 @@ def projected_cross_entropy(
         )
     if not 0.0 <= smoothing < 1.0:
         raise UsageError(f"smoothing is {smoothing}; allowed: 0 or more, below 1.", "In projected_cross_entropy.")
+    if not torch.is_grad_enabled():  # a Function does not know: it would make the gradients
+        hidden, projection, bias = hidden.detach(), projection.detach(), None if bias is None else bias.detach()
     total = cast(Tensor, _Projected.apply(hidden, projection, bias, target, smoothing))  # type: ignore[no-untyped-call]
     return Measured(total, target.numel())
 
 
 class _Projected(torch.autograd.Function):
-    """d loss / d logits = p - (1 - e) [v = y] - e / V."""
+    """d loss / d logits = p - (1 - e) [v = y] - e / V.
+
+    The last term is the same for all words: what it does to the products is a vector, and it is not written into p.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, hidden: Tensor, projection: Tensor, bias: Tensor | None, target: Tensor, smoothing: float
     ) -> Tensor:
         wanted = any(ctx.needs_input_grad)
-        to_hidden = torch.empty_like(hidden) if wanted else None
-        to_projection = torch.zeros_like(projection) if wanted else None
-        to_bias = torch.zeros_like(bias, dtype=_full(bias.dtype)) if wanted and bias is not None else None
+        mean = _mean_logit(hidden, projection, bias) if smoothing else None
+        found = _Gradients(hidden, projection, bias, smoothing) if wanted else None
         loss = torch.zeros((), dtype=torch.float64, device=hidden.device)
-        for start in range(0, len(target), _HELD):
-            rows, aims = hidden[start : start + _HELD], target[start : start + _HELD]
-            held = torch.empty(len(rows), len(projection), dtype=hidden.dtype, device=hidden.device) if wanted else None
-            for first in range(0, len(rows), _ROWS):
-                part = slice(first, first + _ROWS)
-                slope, some = _slope(rows[part], projection, bias, aims[part], smoothing)
-                loss += some
-                if held is not None:
-                    held[part] = slope
-                if to_bias is not None:
-                    to_bias += slope.sum(0)
-            if held is not None and to_hidden is not None and to_projection is not None:
-                torch.mm(held, projection, out=to_hidden[start : start + _HELD])
-                to_projection.addmm_(held.T, rows)
-        ctx.save_for_backward(
-            to_hidden, to_projection, None if to_bias is None or bias is None else to_bias.to(bias.dtype)
-        )
+        held = _HELD if wanted else _ROWS
+        for start in range(0, len(target), held):
+            part = slice(start, start + held)
+            aims = target[part, None]
+            logits = F.linear(hidden[part], projection, bias)
+            chosen, log_p = _likelihood(logits, aims, keep=wanted)
+            loss -= (1 - smoothing) * log_p.sum(dtype=torch.float64)
+            if mean is not None:
+                loss -= smoothing * (mean[part] - chosen + log_p).sum(dtype=torch.float64)
+            if found is not None:
+                found.add(part, logits.scatter_add_(1, aims, logits.new_full((1, 1), smoothing - 1).expand_as(aims)))
+        ctx.save_for_backward(*(() if found is None else found.all()))
         return loss.to(_full(hidden.dtype))
 
     @staticmethod
@@ -72,26 +73,43 @@ class _Projected(torch.autograd.Function):
         return (*found, None, None)
 
 
-def _slope(
-    rows: Tensor, projection: Tensor, bias: Tensor | None, target: Tensor, smoothing: float
-) -> tuple[Tensor, Tensor]:
-    """The gradient of the loss with respect to the logits (r V), and the loss summed over the rows, in full precision."""
-    logits = (rows @ projection.T).to(_full(rows.dtype))
-    if bias is not None:
-        logits += bias
-    chosen = logits.gather(-1, target[:, None])[:, 0]
-    # The mean of all logits is taken only where smoothing asks for it: it is one more pass over them.
-    mean = logits.mean(-1) if smoothing else chosen
-    top = logits.amax(-1, keepdim=True)
-    weight = logits.sub_(top).exp_()
-    total = weight.sum(-1, keepdim=True)
-    spread = (total.log() + top)[:, 0]
-    loss = ((1 - smoothing) * (spread - chosen) + smoothing * (spread - mean)).sum(dtype=torch.float64)
-    slope = weight.mul_(total.reciprocal_())
-    if smoothing:
-        slope -= smoothing / len(projection)
-    slope[torch.arange(len(target), device=slope.device), target] -= 1 - smoothing
-    return slope, loss
+class _Gradients:
+    """Of hidden (t d), projection (V d) and bias (V,), a block of rows at a time."""
+
+    def __init__(self, hidden: Tensor, projection: Tensor, bias: Tensor | None, smoothing: float) -> None:
+        self._rows, self._projection, self._even = hidden, projection, smoothing / len(projection)
+        self._shift = (-self._even * projection.sum(0, dtype=_full(hidden.dtype))).to(hidden.dtype)
+        self.hidden, self.projection = torch.empty_like(hidden), torch.zeros_like(projection)
+        self.bias = None if bias is None else torch.zeros_like(bias, dtype=_full(bias.dtype))
+
+    def add(self, part: slice, slope: Tensor) -> None:
+        """slope (r V) = p - (1 - e) [v = y]."""
+        torch.addmm(self._shift, slope, self._projection, out=self.hidden[part])
+        self.projection.addmm_(slope.T, self._rows[part])
+        if self.bias is not None:
+            self.bias += slope.sum(0, dtype=self.bias.dtype) - self._even * len(slope)
+
+    def all(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        if self._even:
+            self.projection -= (self._even * self._rows.sum(0, dtype=_full(self._rows.dtype))).to(self._rows.dtype)
+        return self.hidden, self.projection, None if self.bias is None else self.bias.to(self._rows.dtype)
+
+
+def _mean_logit(hidden: Tensor, projection: Tensor, bias: Tensor | None) -> Tensor:
+    """1/V sum_v logit_v of each row (t,), in full precision: the row times the mean of the projection."""
+    full = _full(hidden.dtype)
+    mean = hidden.to(full) @ projection.mean(0, dtype=full)
+    return mean if bias is None else mean + bias.mean(dtype=full)
+
+
+def _likelihood(logits: Tensor, target: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
+    """The logit of each target (r 1) and its log p, (r,) in full precision. `keep`: the logits (r V) become p, in their place."""
+    full = _full(logits.dtype)
+    chosen = logits.gather(-1, target)[:, 0].to(full)
+    if not keep:
+        return chosen, chosen - torch.logsumexp(logits.to(full), -1)
+    torch.softmax(logits, -1, out=logits)
+    return chosen, logits.gather(-1, target)[:, 0].to(full).clamp_min(torch.finfo(full).tiny).log()
 
 
 def _full(dtype: torch.dtype) -> torch.dtype:

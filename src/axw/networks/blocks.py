@@ -22,6 +22,7 @@ from axw.equation import (
     append,
     dropout,
     gated_width,
+    sentences,
 )
 from axw.errors import UsageError, did_you_mean
 
@@ -208,8 +209,7 @@ class EncoderLayer(_Layer):
 
     def forward(self, X: Tensor, mask: Tensor | None, bias: Tensor | None = None) -> Tensor:
         """X (b n d), mask (b 1 1 n) or (b 1 n n), bias (1 h n n) -> (b n d)."""
-        attention = self.attention
-        X = self.around_attention(X, lambda R: attention.read(R, attention.remember(R, mask), None, bias))
+        X = self.around_attention(X, lambda R: sentences.read_own(self.attention, R, mask, bias))
         return self.change(X)
 
     def show(self, X: Tensor, mask: Tensor | None, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -235,9 +235,8 @@ class DecoderLayer(_Layer):
 
     def forward(self, X: Tensor, source: Memory, mask: Tensor, bias: Tensor | None = None) -> Tensor:
         """X (b n d), the source's memory, mask (1 1 n n): up to itself -> (b n d)."""
-        own = self.own
-        X = self.around_own(X, lambda R: own.read(R, own.remember(R), mask, bias))
-        X = self.around_cross(X, lambda R: self.cross.read(R, source))
+        X = self.around_own(X, lambda R: sentences.read_own(self.own, R, mask, bias))
+        X = self.around_cross(X, lambda R: sentences.read(self.cross, R, source))
         return self.change(X)
 
     def step(self, X: Tensor, source: Memory, said: Memory | None, bias: Tensor | None = None) -> tuple[Tensor, Memory]:

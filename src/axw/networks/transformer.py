@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axw.equation import DistanceBias, Memory, alibi, dropout, masks, sinusoids
+from axw.equation import DistanceBias, Memory, alibi, dropout, masks, sentences, sinusoids
 from axw.errors import UsageError
 from axw.networks.blocks import DecoderLayer, EncoderLayer, TransformerSettings, norm_of
 from axw.networks.ids import PAD, check_sizes
@@ -149,7 +149,7 @@ class Transformer(nn.Module):
         return self._remember(X, mask)
 
     def _remember(self, X: Tensor, mask: Tensor) -> Source:
-        return Source(tuple(layer.cross.remember(X, mask) for layer in self.decoder_layers()))
+        return Source(sentences.remember_all([layer.cross for layer in self.decoder_layers()], X, mask))
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """The rows (b n d) that `logits` turns into the next ids, the right ones being said so far.
