@@ -128,6 +128,33 @@ def test_beams_that_are_not_allowed(beam: str, here: Path, capsys: pytest.Captur
     assert f"beam is {beam}; allowed: 1 to 1000." in said.err and said.out == ""
 
 
+def test_what_each_translation_begins_with(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    begun, one = tmp_path / "begun.en", ["a man", "", "the", "", "", "", "", "sits in"]
+    begun.write_text("\n".join(one) + "\n", encoding="utf-8")
+    assert main(["translate", "bpe.run", "short.de", "--prefix", str(begun)]) == 0
+    said = capsys.readouterr().out.split("\n")[:-1]
+    assert len(said) == 8 and all(line.startswith(start) for line, start in zip(said, one, strict=True))
+    for count, told in ((7, "There are 7 prefixes for more lines"), (9, "There are 9 prefixes for 8 lines.")):
+        begun.write_text("a\n" * count, encoding="utf-8")
+        assert main(["translate", "bpe.run", "short.de", "--prefix", str(begun)]) in (2, 3)
+        assert told in capsys.readouterr().err
+    begun.write_text("a giraffe\n" * 8, encoding="utf-8")
+    assert main(["translate", "words.run", "short.de", "--prefix", str(begun)]) == 2
+    assert "'a giraffe' holds a word that the vocabulary does not have" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("direction", "told"),
+    [
+        ("backward", "This translator knows one direction"),
+        ("sideways", "direction is 'sideways'; allowed: forward, backward"),
+    ],
+)
+def test_directions(direction: str, told: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["translate", "bpe.run", "short.de", "--direction", direction]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_align_and_dictionary(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert main(["align", "bpe.run", "short.de", "short.en"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -12,7 +12,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from axw.errors import DataError, UsageError
-from axw.measures.translation import bleu_chrf, by_source_length, measure, public_bleu4
+from axw.measures.translation import bleu_chrf, by_source_length, measure, public_bleu4, tokenised_note
 
 words = st.sampled_from(["a", "b", "cat", "cat,", "Dog", "<unk>", "é", "x-ray", "."])
 lines = st.lists(words, max_size=9).map(" ".join)
@@ -71,6 +71,18 @@ def test_every_score_says_how_it_was_counted():
     assert chrf.value == CHRF().corpus_score(HYPOTHESES, [REFERENCES]).score
     assert measure("bleu").protocol() == bleu.protocol and measure("chrf").protocol() == chrf.protocol
     assert str(chrf) == f"chrF2 {chrf.value:.2f} ({chrf.protocol})"
+
+
+def test_tokenised_text_is_said_in_one_line_and_not_by_sacrebleu(caplog: pytest.LogCaptureFixture):
+    lines = [f"a man sits on bench {i} ." for i in range(120)]
+    bleu_chrf(lines, lines)
+    assert not caplog.records
+    assert tokenised_note([*lines, "and another"]) == (
+        "note: 120 of 121 references end in ' .', as tokenised text does. BLEU and chrF2 are made for text as people write it; "
+        "for tokenised text compare BLEU4."
+    )
+    assert tokenised_note([line.replace(" .", ".") for line in lines]) is None
+    assert tokenised_note(["no full stop at all"]) is None
 
 
 def test_buckets_by_source_length_are_the_corpora_of_their_sentences():

@@ -53,13 +53,16 @@ def _translation(model: Any, file: Path, reference: Path | None, buckets: bool) 
             "axw evaluate",
             "Name two files: axw evaluate RUN SOURCE REFERENCE",
         )
+    from axw.cli.output import say
     from axw.data import PairFile
-    from axw.measures.translation import bleu_chrf, by_source_length, public_bleu4
+    from axw.measures.translation import bleu_chrf, by_source_length, public_bleu4, tokenised_note
 
     with PairFile(str(file), str(reference)) as pairs:
         found, report = list(pairs), pairs.report.to_text()
     source, target = [pair.source for pair in found], [pair.target for pair in found]
     said = model.translate(source)
+    if note := tokenised_note(target):
+        say(note)
     scored = [*bleu_chrf(said, target), public_bleu4(said, target)]
     measures = {score.name: score.value for score in scored} | model.evaluate(source, target)
     protocols = {score.name: score.protocol for score in scored}

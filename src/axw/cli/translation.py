@@ -31,6 +31,7 @@ from axw.cli.training import (
     told,
     write_report,
 )
+from axw.errors import DataError
 
 if TYPE_CHECKING:
     from axw.models.text_model import Place
@@ -116,9 +117,11 @@ def _started(path: str) -> Translator:
 
 def scores(model: Any, source: list[str], reference: list[str]) -> list[str]:
     """BLEU and chrF of the model's translations, each with its protocol."""
-    from axw.measures.translation import bleu_chrf, public_bleu4
+    from axw.measures.translation import bleu_chrf, public_bleu4, tokenised_note
 
     said = model.translate(source)
+    if note := tokenised_note(reference):
+        say(note)
     return [str(score) for score in (*bleu_chrf(said, reference), public_bleu4(said, reference))]
 
 
@@ -131,7 +134,7 @@ def _pairs(source: str, target: str) -> tuple[list[str], list[str]]:
     return [pair.source for pair in found], [pair.target for pair in found]
 
 
-def translate(
+def translate(  # noqa: PLR0913
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="The run that `axw fit translation` made, or its model.")
     ],
@@ -147,6 +150,15 @@ def translate(
         Path | None,
         typer.Option("--dictionary", help="What axw align --dictionary wrote: words for unknown ones.", metavar="FILE"),
     ] = None,
+    prefix: Annotated[
+        Path | None,
+        typer.Option(
+            "--prefix", help="What each translation begins with: a line for each line, or empty.", metavar="FILE"
+        ),
+    ] = None,
+    direction: Annotated[
+        str, typer.Option("--direction", help="forward, or backward for a model that learned both_directions.")
+    ] = "forward",
     change: Annotated[
         list[str] | None,
         typer.Option("--set", help="Any other setting of the search, repeatable.", metavar="NAME=VALUE"),
@@ -173,12 +185,25 @@ def translate(
         **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
     )
     words = None if dictionary is None else read_dictionary(dictionary)
-    lines = iter(read_lines(str(file)))
-    for number, answers in enumerate(loaded.hypotheses(_counted(lines), search=settings, dictionary=words), 1):
+    begun, number = None if prefix is None else list(read_lines(str(prefix))), 0
+    found = loaded.hypotheses(
+        _counted(iter(read_lines(str(file)))),
+        search=settings,
+        prefix=begun,
+        direction=direction,  # type: ignore[arg-type]  # the translator says what is allowed
+        dictionary=words,
+    )
+    for number, answers in enumerate(found, 1):
         if json:
             result_json({"schema": "axw.translate/1", "line": number, "translations": [a._asdict() for a in answers]})
         else:
             result(answers[0].text.replace("\n", " ") if answers else "")
+    if begun is not None and len(begun) > number:
+        raise DataError(
+            f"There are {len(begun)} prefixes for {number} lines.",
+            str(prefix),
+            "Give one for each line, or an empty line.",
+        )
 
 
 def _counted(lines: Iterator[str], every: int = 10_000) -> Iterator[str]:
