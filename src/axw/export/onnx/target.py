@@ -15,6 +15,7 @@ from axw.export.questions import Subject
 from axw.networks.luong import LuongNetwork
 from axw.networks.masked_words import MaskedWords
 from axw.networks.transformer import Transformer
+from axw.storage import write_bytes
 from axw.storage.foreign import remove_tree, scratch_folder
 
 
@@ -51,7 +52,7 @@ def files_int8(given: Subject) -> dict[str, bytes]:
     logging.disable(logging.WARNING)  # it recommends a step for pictures
     try:
         for name in [name for name in made if name.endswith(".onnx")]:
-            (scratch / name).write_bytes(made[name])
+            write_bytes(scratch / name, made[name])
             quantization.quantize_dynamic(scratch / name, scratch / f"int8.{name}", per_channel=True)
             made[name] = (scratch / f"int8.{name}").read_bytes()
     finally:
