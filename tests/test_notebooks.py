@@ -47,6 +47,7 @@ def words(text: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::axw.errors.DataWarning")  # a notebook shows them beside the cell
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_prints_what_it_holds(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
