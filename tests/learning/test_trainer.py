@@ -8,7 +8,8 @@ from torch import nn
 
 from axw.errors import DataError, DataWarning, NotFiniteError, ResourceError, UsageError
 from axw.learning import Console, Hook, Measured, OptimizerSettings, ScheduleSettings, TensorBoard, Trainer
-from axw.learning.progress import Progress, duration, groups, steps_left
+from axw.learning.forecast import Trial, forecast
+from axw.learning.progress import Progress, duration, groups
 from tests.learning.tiny import Batch, Net, Plain, batches, digest, evaluate, loss, made_rows, settings
 
 
@@ -242,7 +243,8 @@ def test_a_rate_that_is_far_too_high_ends_with_exit_code_5():
 
 def test_rewind_goes_back_and_halves_the_rate():
     listener = Listener()
-    progress = Trainer(Net(), broken(11, 12), settings(on_nan="rewind", log_every=1), hooks=[listener]).fit(batches)
+    # The trial before the first step asks for the loss twice.
+    progress = Trainer(Net(), broken(13, 14), settings(on_nan="rewind", log_every=1), hooks=[listener]).fit(batches)
     assert (progress.finished, progress.step, progress.rewinds) == ("steps", 30, 1)
     assert "not finite after step 10: back to step 8, half the rate" in listener.notes
     assert [(r.step, r.value) for r in listener.records if r.name == "rewinds"] == [(8, 1.0)]
@@ -283,7 +285,8 @@ def test_groups_go_on_from_any_position():
         return [f"{epoch}{c}" for c in "abcde"]
 
     def read(source, epoch, index, size, most=9):
-        return [group for group, _ in zip(groups(source, epoch, index, size), range(most), strict=False)]
+        some = zip(groups(source, epoch, index, size), range(most), strict=False)
+        return [group._replace(batches_per_epoch=None) for group, _ in some]
 
     for size in (1, 2, 3, 5, 7):
         every = read(letters, 1, 0, size)
@@ -306,13 +309,48 @@ def test_an_epoch_without_batches():
 def test_it_says_how_long_it_will_take():
     listener = Listener()
     Trainer(Net(), loss, settings(), hooks=[listener]).fit(batches)
-    assert [n.partition(" s a step")[2] for n in listener.notes] == [", at most 27 steps to go, at most 0 s"]
+    first, again, peak = listener.notes
+    assert first.startswith("about ") and again.startswith("now about ") and peak.startswith("peak memory ")
+    said = " s a step: {} steps, {} epochs of 8, take about 0 s, evaluations not counted"
+    assert first.partition(" s a step")[2] == said.format(30, 3.75).removeprefix(" s a step")
+    assert again.partition(" s a step")[2] == said.format(27, 3.38).removeprefix(" s a step")
     assert listener.ends == ["steps"]
-    progress = Progress(step=10, epoch=2, index=4, tokens=200)
-    assert steps_left(progress, settings(steps=15), None) == 5
-    assert steps_left(progress, settings(steps=None, epochs=3, accumulate=2), 9) == 10 - 2
-    assert steps_left(progress, settings(steps=None, tokens=300), None) == 5
-    assert steps_left(progress, settings(steps=None, minutes=3), None) is None
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        ({"steps": 15}, "0.5 s a step: 5 steps, 1 epochs of 5, take about 2 s"),
+        ({"epochs": 3}, "0.5 s a step: 8 steps, 1.6 epochs of 5, take about 4 s"),
+        ({"tokens": 300}, "0.5 s a step: 5 steps, 1 epochs of 5, take about 2 s"),
+        ({"minutes": 3}, "0.5 s a step: 300 steps, 60 epochs of 5, take about 2 min"),
+        ({"minutes": 3, "steps": 20, "patience": 4}, "0.5 s a step: at most 10 steps, 2 epochs of 5, take about 5 s"),
+    ],
+)
+def test_what_a_budget_comes_to(budget, said):
+    progress = Progress(step=10, epoch=2, index=4, tokens=200, seconds=30.0)
+    train = settings(**({"steps": None, "accumulate": 2} | budget))
+    assert forecast(progress, train, 9, Trial(0.5, 20)) == f"about {said}, evaluations not counted"
+    # Where an epoch is not known beforehand, and only epochs are counted, nothing is promised.
+    if budget == {"epochs": 3}:
+        assert forecast(progress, train, None, Trial(0.5, 20)).endswith("no budget says how many steps it will be")
+
+
+@pytest.mark.parametrize("make", [Net, Plain])
+def test_a_trial_changes_nothing(make):
+    train = settings(steps=9)
+    plain, watched = make(), make()
+    Trainer(plain, loss, train).fit(batches, evaluate)
+    Trainer(watched, loss, train, hooks=[Listener()]).fit(batches, evaluate)
+    assert digest(plain.state_dict()) == digest(watched.state_dict())
+    trainer = Trainer(model := make(), loss, train)
+    before = digest(model.state_dict())
+    found = trainer.trial([made_rows(), made_rows()])
+    assert digest(model.state_dict()) == before and found.tokens == 122 and found.seconds > 0
+    assert trainer.progress == Progress()
+
+
+def test_how_long_a_time_is():
     assert [duration(x) for x in (8, 700, 3 * 3600 + 300)] == ["8 s", "12 min", "3 h 05 min"]
 
 
@@ -320,8 +358,10 @@ def test_the_console_writes_plain_lines():
     stream = io.StringIO()
     Trainer(Net(), loss, settings(steps=7), hooks=[Console(stream)]).fit(batches, evaluate)
     lines = stream.getvalue().splitlines()
-    assert lines[0].startswith("step 3  train  loss 1.") and "rate 0.012" in lines[0]
-    assert lines[-1].startswith("step 7  evaluation  loss ")
+    steps = [line for line in lines if line.startswith("step ")]
+    assert steps[0].startswith("step 3  train  loss 1.") and "rate 0.012" in steps[0]
+    assert steps[-1].startswith("step 7  evaluation  loss ")
+    assert lines[0].startswith("about ") and lines[-1].startswith("peak memory ")
 
 
 def test_the_console_writes_to_stderr(capsys):

@@ -182,7 +182,7 @@ def _of_run(given: Subject, run: Path) -> tuple[list[str], list[str] | None]:
     if kind == "translation":
         valid = (read["valid_source"], read["valid_target"]) if "valid_source" in read else None
         pairs = translation_data(read["source"], read["target"], valid).valid
-        return pairs.source, pairs.target
+        return list(pairs.source), list(pairs.target)
     if kind != "words":
         raise ModelError(f"A run of kind {kind!r} has no lines to ask.", f"In {run}.", todo)
     return words_data(read["train"], read.get("valid")).valid, None

@@ -96,14 +96,16 @@ def fit_translation(  # noqa: PLR0913 (a command line has as many parameters as 
 
 def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -> str:
     """Train in a run folder, newly begun or resumed; the lines that say what came of it."""
+    from axw.data import PairFile
     from axw.learning import from_dict
     from axw.models.translation.settings import TranslationSettings
     from axw.models.translation.translator import Translator
 
-    source, target = _pairs(files["source"], files["target"])
-    valid = _pairs(files["valid_source"], files["valid_target"]) if "valid_source" in files else None
     place = replace(place, start=_started(files["from"]) if "from" in files else None)
-    model = Translator(from_dict(TranslationSettings, settings)).fit(source, target, valid, place)
+    with PairFile(files["source"], files["target"]) as pairs:
+        say(pairs.report.to_text())
+        valid = _pairs(files["valid_source"], files["valid_target"]) if "valid_source" in files else None
+        model = Translator(from_dict(TranslationSettings, settings)).fit(pairs.source, pairs.target, valid, place)
     write_report(model, place)
     return "\n".join([saved_line(place, model.facts), *(scores(model, *valid) if valid is not None else [])])
 

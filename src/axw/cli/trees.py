@@ -86,16 +86,15 @@ def fit_trees(  # noqa: PLR0913 (a command line has as many parameters as it has
 
 def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -> str:
     """Train in a run folder, newly begun or resumed; the line that says what came of it."""
-    from axw.data import read_trees
+    from axw.data import TreeFile
     from axw.learning import from_dict
     from axw.models.trees.parser import ConstituencyParser
     from axw.models.trees.settings import ParserSettings
 
     found = {}
     for name, path in files.items():
-        stream = read_trees(path)
-        found[name] = list(stream)
-        say(f"{len(found[name]):,} trees; {stream.report.to_text()}")
+        found[name] = TreeFile(path)
+        say(f"{len(found[name]):,} trees; {found[name].report.to_text()}")
     model = ConstituencyParser(from_dict(ParserSettings, settings)).fit(found["train"], found.get("valid"), place)
     write_report(model, place)
     return saved_line(place, model.facts)

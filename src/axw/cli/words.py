@@ -138,13 +138,16 @@ def _together(paths: Mapping[str, Path | None]) -> None:
 
 def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -> str:
     """Train in a run folder, newly begun or resumed; the line that says what came of it."""
+    from axw.data import LineFile
     from axw.learning import from_dict
     from axw.models.words.masked_words import MaskedLanguageModel
     from axw.models.words.settings import WordsSettings
 
-    found = {name: read_told(path) for name, path in files.items() if name != "from"}
     place = replace(place, start=_started(files["from"]) if "from" in files else None)
-    model = MaskedLanguageModel(from_dict(WordsSettings, settings)).fit(found["train"], found.get("valid"), place)
+    with LineFile(files["train"]) as lines:
+        say(lines.report.to_text())
+        valid = read_told(files["valid"]) if "valid" in files else None
+        model = MaskedLanguageModel(from_dict(WordsSettings, settings)).fit(lines, valid, place)
     write_report(model, place)
     return saved_line(place, model.facts)
 

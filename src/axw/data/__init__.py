@@ -11,6 +11,7 @@ from axw.data.sentences import Sentences
 from axw.data.span_filling import SpansToFill, fill_spans
 from axw.data.subword_sampling import SubwordSampler
 from axw.data.tables import as_frame, read_table
+from axw.data.tree_file import TreeFile
 from axw.data.trees import Tree, read_trees, unwrap
 from axw.data.vocabulary import BOS, EOS, MASK, PAD, UNK, Vocabulary
 
@@ -32,6 +33,7 @@ __all__ = [
     "SpansToFill",
     "SubwordSampler",
     "Tree",
+    "TreeFile",
     "Vocabulary",
     "as_frame",
     "batches_by_length",

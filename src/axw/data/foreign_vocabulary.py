@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -96,7 +96,9 @@ class ForeignVocabulary(Vocabulary):
                 ids += self._ours[found].tolist()  # type: ignore[attr-defined]
         return ids
 
-    def sampler(self, lines: Iterable[str]) -> SubwordSampler:
+    def sampler(
+        self, lines: Iterable[str], keep: Callable[[Iterable[Sentences]], Sentences] = Sentences.join
+    ) -> SubwordSampler:
         """A foreign tokenizer has one way to write a word: `UsageError`."""
         raise UsageError(
             "The vocabulary was imported, and has one way to write a word; allowed: kind 'bpe'.",

@@ -110,10 +110,15 @@ class LineFile:
 
     def all_texts(self) -> Iterator[str | None]:
         """The texts of all lines in their order, None for each that is skipped."""
+        for _, texts in self.blocks():
+            yield from texts
+
+    def blocks(self) -> Iterator[tuple[int, list[str | None]]]:
+        """All lines in their order, many at a time: the number of the first, from 0, and the texts, None for what is skipped."""
         report = LineReport(self.name)
         for piece in pieces(self._chunks(), self.policy, self.name):
             texts, _, error = clean(piece, self.policy, report)
-            yield from texts
+            yield piece.number - 1, texts
             if error is not None:
                 raise error
 
@@ -131,6 +136,11 @@ class LineFile:
         for start in range(int(self.index.starts[0]), len(self._map), CHUNK):
             self._check_unchanged(self._file)
             yield start, self._map[start : start + CHUNK]
+            if hasattr(
+                mmap, "MADV_DONTNEED"
+            ):  # what was read stays in the system's cache, and is no memory of this process
+                page = start // mmap.PAGESIZE * mmap.PAGESIZE
+                self._map.madvise(mmap.MADV_DONTNEED, page, min(start + CHUNK, len(self._map)) - page)
 
     def _check_unchanged(self, file: BinaryIO) -> None:
         # Reading a mapped page that a shorter file no longer has would end the process.

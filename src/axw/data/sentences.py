@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -73,10 +74,12 @@ class Sentences:
         if len(index) and not 0 <= index.min() <= index.max() < len(self):
             wrong = index[(index < 0) | (index >= len(self))][0]
             raise UsageError(f"There is no sentence {wrong}; allowed: 0 to {len(self) - 1}.", "In Sentences.take.")
-        lengths = (self.starts[1:] - self.starts[:-1])[index]
+        lengths = self.starts[index + 1] - self.starts[index]
         starts = starts_of(lengths)
         at = np.arange(starts[-1]) + np.repeat(self.starts[index] - starts[:-1], lengths)
-        return Sentences(np.asarray(self.ids[at]), starts)
+        taken = Sentences(np.asarray(self.ids[at]), starts)
+        _let_go(self.ids)
+        return taken
 
     def spelled(self, table: Sentences) -> Sentences:
         """Each id replaced by the sentence of that number in `table`: words by their pieces."""
@@ -111,6 +114,13 @@ class Sentences:
         return np.array_equal(self.starts, other.starts) and np.array_equal(self.ids, other.ids)
 
     __hash__ = None  # type: ignore[assignment]  # equal by content, and the content is arrays
+
+
+def _let_go(ids: np.ndarray) -> None:
+    """Pages of a mapped file that were read stay in the system's cache, and need not be memory of this process."""
+    file = ids.base.obj if isinstance(ids.base, memoryview) else None
+    if isinstance(file, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        file.madvise(mmap.MADV_DONTNEED)
 
 
 def starts_of(lengths: np.ndarray) -> np.ndarray:

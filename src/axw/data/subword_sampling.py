@@ -6,8 +6,9 @@ few times, all words side by side in one array, and every place where it stands 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +17,12 @@ from tokenizers import Tokenizer
 from axw.data.byte_pairs import CHARACTER_OF_BYTE
 from axw.data.randomness import Seed, generator
 from axw.data.sentences import Sentences, starts_of
-from axw.data.words import Words
+from axw.data.words import Numbers, refuse_broken_text, split_words
 from axw.errors import UsageError
 
 LONGEST = 64  # bytes; a longer word is spelled without dropout, for the work grows with the square of its length
 SPELLINGS = 8  # most spellings of one word in one draw
+_LINES = 20_000  # that are drawn at a time
 _CELLS = 1 << 19  # of the array in which words are spelled side by side
 _NEVER = np.int32(2**31 - 1)
 _NOTHING = -1
@@ -65,19 +67,30 @@ class SubwordSampler:
 
     def draw(self, dropout: float, seed: Seed) -> Sentences:
         """The lines with freshly spelled words: a function of the lines, the dropout and the seed. Raises `UsageError`."""
+        return Sentences.join(self.draw_stream(dropout, seed))
+
+    def draw_stream(self, dropout: float, seed: Seed) -> Iterator[Sentences]:
+        """`draw` for lines that outgrow memory: some thousand sentences at a time, in order."""
         if not 0.0 <= dropout <= 1.0:
             raise UsageError(
                 f"dropout={dropout}; allowed: 0 to 1.", "In Vocabulary.sample.", "0.1 is usual (Provilkov et al. 2020)."
             )
-        random = generator("subword dropout", seed)
         if dropout == 0.0:
-            return self.lines.spelled(self.plain)
-        times = np.bincount(self.lines.ids, minlength=len(self.letters))
+            yield from (part.spelled(self.plain) for part in self._parts())
+            return
+        random = generator("subword dropout", seed)
+        times = np.zeros(len(self.letters), np.int64)
+        for part in self._parts():
+            times += np.bincount(part.ids, minlength=len(self.letters))
         spellings = np.where(self.letters.lengths > LONGEST, 1, np.minimum(times, SPELLINGS))
         spelled = self._spell(np.repeat(np.arange(len(self.letters)), spellings), dropout, random)
         first = starts_of(spellings)[:-1]
-        chosen = first[self.lines.ids] + random.integers(0, spellings[self.lines.ids])
-        return Sentences(chosen.astype(np.int32), self.lines.starts).spelled(spelled)
+        for part in self._parts():
+            chosen = first[part.ids] + random.integers(0, spellings[part.ids])
+            yield Sentences(chosen.astype(np.int32), part.starts).spelled(spelled)
+
+    def _parts(self) -> Iterator[Sentences]:
+        return (self.lines[i : i + _LINES] for i in range(0, len(self.lines), _LINES))
 
     def _spell(self, words: np.ndarray, dropout: float, random: np.random.Generator) -> Sentences:
         """One spelling of each of `words`, which may name a word several times."""
@@ -143,16 +156,30 @@ def _join(
 
 
 def sampler_of(
-    words: Words, tokenizer: Tokenizer, ids: Mapping[str, int], merges: Sequence[tuple[str, str]], size: int
+    lines: Iterable[str],
+    keep: Callable[[Iterable[Sentences]], Sentences],
+    tokenizer: Tokenizer,
+    ids: Mapping[str, int],
+    merges: Sequence[tuple[str, str]],
+    size: int,
 ) -> SubwordSampler:
-    """The sampler of lines that were split into words: no join crosses from letters to punctuation, so words are split there."""
-    numbers: dict[str, int] = {}
-    parts = [
-        [numbers.setdefault(part, len(numbers)) for part, _ in tokenizer.pre_tokenizer.pre_tokenize_str(word)]
-        for word in words.distinct
-    ]
+    """The sampler of lines. No join crosses from letters to punctuation, so words are split there.
+
+    keep   puts the numbers of the words of all lines where there is room for them
+    """
+    numbers, split = Numbers(), tokenizer.pre_tokenizer.pre_tokenize_str
+
+    def numbered() -> Iterator[Sentences]:
+        words, parts, left = Numbers(), Sentences.of([]), iter(lines)
+        while chunk := list(islice(left, _LINES)):
+            found = split_words(chunk, numbers=words)
+            refuse_broken_text(found.distinct)
+            new = Sentences.of([[numbers[part] for part, _ in split(word)] for word in found.distinct])
+            parts = Sentences.join([parts, new])
+            yield found.lines.spelled(parts)
+
+    kept = keep(numbered())
     of_byte = {character: ids[character] for character in CHARACTER_OF_BYTE.values()}
     letters = Sentences.of([[of_byte[character] for character in part] for part in numbers])
     plain = Sentences.of([[ids[token.value] for token in tokenizer.model.tokenize(part)] for part in numbers])
-    lines = words.lines.spelled(Sentences.of(parts))
-    return SubwordSampler(Merges.of(merges, ids, size), letters, plain, lines)
+    return SubwordSampler(Merges.of(merges, ids, size), letters, plain, kept)

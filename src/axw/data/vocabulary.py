@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from axw.data.randomness import Seed
 from axw.data.sentences import Sentences
 from axw.data.subword_sampling import SubwordSampler, sampler_of
 from axw.data.vocabulary_learning import check_size, checked_names, counted, most_frequent
-from axw.data.words import BLANKS, refuse_broken_text, split_words
+from axw.data.words import BLANKS, Numbers, refuse_broken_text, split_words
 from axw.errors import DataWarning, ModelError, UsageError, did_you_mean
 
 PAD, BOS, EOS, UNK, MASK = 0, 1, 2, 3, 4
@@ -26,6 +26,7 @@ NAMES = ("<pad>", "<s>", "</s>", "<unk>", "[MASK]")
 
 Kind = Literal["bpe", "words"]
 _CHUNK = 20_000  # lines that are turned into ids at a time
+_MOST_WORDS = 500_000  # distinct words whose spelling is remembered from one chunk to the next
 
 
 @dataclass(frozen=True)
@@ -124,21 +125,28 @@ class Vocabulary:
         if isinstance(lines, str):
             split_words(lines)
         lines = iter(lines)
+        numbers, spelled = Numbers(), Sentences.of([])
         while chunk := list(islice(lines, _CHUNK)):
-            words = split_words(chunk, mask_token)
-            yield words.lines.spelled(self._spell(words.distinct, mask_token))
+            if len(numbers) > _MOST_WORDS:
+                numbers, spelled = Numbers(), Sentences.of([])
+            words = split_words(chunk, mask_token, numbers)
+            spelled = Sentences.join([spelled, self._spell(words.distinct, mask_token)])
+            yield words.lines.spelled(spelled)
 
-    def sampler(self, lines: Iterable[str]) -> SubwordSampler:
-        """What `sample` needs to know of the lines, found once: `sampler.draw(dropout, seed)` for every epoch."""
+    def sampler(
+        self, lines: Iterable[str], keep: Callable[[Iterable[Sentences]], Sentences] = Sentences.join
+    ) -> SubwordSampler:
+        """What `sample` needs to know of the lines, found once: `sampler.draw(dropout, seed)` for every epoch.
+
+        keep   where the numbers of the words of lines that outgrow memory are put
+        """
         if self._tokenizer is None:
             raise UsageError(
                 "A vocabulary of whole words has one way to write a word; allowed: kind 'bpe'.",
                 "In Vocabulary.sample.",
                 "Learn it with kind='bpe', or leave out the subword dropout.",
             )
-        words = split_words(lines)
-        refuse_broken_text(words.distinct)
-        return sampler_of(words, self._tokenizer, self._ids, self.merges, self.size)
+        return sampler_of(lines, keep, self._tokenizer, self._ids, self.merges, self.size)
 
     def sample(self, lines: Iterable[str], dropout: float, seed: Seed) -> Sentences:
         """`encode`, but each join of two pieces is left out with probability `dropout`, so that words are spelled in many ways.

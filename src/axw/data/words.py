@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -26,10 +27,19 @@ class Words(NamedTuple):
     lines: Sentences
 
 
-def split_words(lines: Iterable[str], token: str | None = None) -> Words:
+class Numbers(dict[str, int]):
+    """The number of each word, from 0 in order of appearance: one that is asked for and is not there gets the next."""
+
+    def __missing__(self, word: str) -> int:
+        number = self[word] = len(self)
+        return number
+
+
+def split_words(lines: Iterable[str], token: str | None = None, numbers: Numbers | None = None) -> Words:
     """The words of the lines.  "".join(words of a line) == " " + line, and an empty line has none.
 
-    token   a text that is a word of its own wherever it stands, also inside another; it takes one blank before it along
+    token     a text that is a word of its own wherever it stands, also inside another; it takes one blank before it along
+    numbers   those of lines that were split before: they go on, and `distinct` holds the new words alone
 
     Raises `UsageError` where `lines` is one text, `DataError` where a line is not text.
     """
@@ -38,7 +48,8 @@ def split_words(lines: Iterable[str], token: str | None = None) -> Words:
             "The lines are one text; allowed: several lines.", "In lines.", "Give a list: [line], or text.split('\\n')."
         )
     find = re.compile(WORD if token is None else _word_or(token)).findall
-    numbers: dict[str, int] = {}
+    numbers = Numbers() if numbers is None else numbers
+    before = len(numbers)
     flat: list[int] = []
     lengths: list[int] = []
     for line in lines:
@@ -49,10 +60,10 @@ def split_words(lines: Iterable[str], token: str | None = None) -> Words:
                 "Give a list of str; leave out missing values, or put '' in their place.",
             )
         words = find(" " + line) if line else []
-        flat += [numbers.setdefault(word, len(numbers)) for word in words]
+        flat.extend(map(numbers.__getitem__, words))
         lengths.append(len(words))
     sentences = Sentences(np.array(flat, np.int32), starts_of(np.array(lengths, np.int64)))
-    return Words(list(numbers), sentences)
+    return Words(list(islice(numbers, before, None)), sentences)
 
 
 def _word_or(token: str) -> str:

@@ -47,3 +47,9 @@ def moved(value: Any, device: torch.device) -> Any:
     if isinstance(value, dict):
         return {key: moved(item, device) for key, item in value.items()}
     return value
+
+
+def settled(device: torch.device) -> None:
+    """Wait until a GPU has done what it was told: before that, the clock does not say how long it took."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -12,8 +12,10 @@ from torch import nn
 
 from axw.errors import DataWarning, NotFiniteError, UsageError, did_you_mean
 from axw.learning.distributed import is_sharded
+from axw.learning.forecast import Trial, forecast
 from axw.learning.hooks import Hook, Record
-from axw.learning.progress import Batches, Group, Progress, duration, groups, steps_left
+from axw.learning.memory import peak_memory, told
+from axw.learning.progress import Batches, Group, Progress, groups
 from axw.learning.randomness import reseed
 from axw.learning.runs import Run
 from axw.learning.signals import Signals, Stopped
@@ -52,6 +54,9 @@ class Loop(Generic[Batch]):
         self._good: Snapshot | None = None
         self._clock = time.perf_counter()
         self._estimate_from = 0.0
+        self._batches_per_epoch: int | None = None
+        self._trial: Trial | None = None
+        self._begins = True
 
     @property
     def progress(self) -> Progress:
@@ -59,8 +64,11 @@ class Loop(Generic[Batch]):
 
     def until_finished(self) -> None:
         self._begin()
+        before = peak_memory(self.processes.device)
         while not self.progress.finished:
             self._go_on()
+        if self._trial is not None and (text := told(before, peak_memory(self.processes.device))):
+            self._tell("on_note", text)
         self._tell("on_end", self.progress.finished)
 
     def _begin(self) -> None:
@@ -86,6 +94,7 @@ class Loop(Generic[Batch]):
         p, s = self.progress, self.settings
         started = p.step
         for group in groups(self.batches, p.epoch, p.index, s.accumulate):
+            self._forecast(group)
             try:
                 self._advance(group)
             except NotFiniteError as error:
@@ -236,23 +245,24 @@ class Loop(Generic[Batch]):
         self.progress.seconds += now - self._clock
         self._clock = now
 
+    def _forecast(self, group: Group[Batch]) -> None:
+        """Before the first step: time its gradient, which changes nothing, and say what the budget comes to."""
+        begins, self._batches_per_epoch, self._begins = self._begins, group.batches_per_epoch, False
+        if not begins or not self.processes.first(bool(self.hooks)):
+            return
+        self._trial = self.trainer.trial(group.parts)
+        self._clock = time.perf_counter()  # the trial is not time spent training
+        self._tell("on_note", forecast(self.progress, self.settings, group.batches_per_epoch, self._trial))
+
     def _estimate(self, *, first: bool) -> None:
-        """After the first step, which also warms up, time two; then say how long the rest will take."""
+        """After the first step, which also warms up, time two; then say again how long the rest will take."""
         if first:
             self._estimate_from = self.progress.seconds
             return
-        each = (self.progress.seconds - self._estimate_from) / 2
-        epoch = self.batches(self.progress.epoch) if self.settings.epochs is not None else None
-        left = steps_left(self.progress, self.settings, len(epoch) if isinstance(epoch, Sequence) else None)
-        times = [] if left is None else [left * each]
-        if self.settings.minutes is not None:
-            times.append(self.settings.minutes * 60 - self.progress.seconds)
-        text = [f"{each:.3g} s a step"]
-        if left is not None:
-            text.append(f"at most {left:,.0f} steps to go")
-        if times:
-            text.append(f"at most {duration(max(0.0, min(times)))}")
-        self._tell("on_note", ", ".join(text))
+        if self._trial is None or self.progress.finished:
+            return
+        timed = self._trial._replace(seconds=(self.progress.seconds - self._estimate_from) / 2)
+        self._tell("on_note", "now " + forecast(self.progress, self.settings, self._batches_per_epoch, timed))
 
     def _record(self, split: str, values: Mapping[str, float]) -> None:
         p = self.progress

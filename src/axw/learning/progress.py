@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -79,12 +78,16 @@ class Progress:
 
 
 class Group(NamedTuple, Generic[Batch]):
-    """The batches of one step, and where the next step starts."""
+    """The batches of one step, and where the next step starts.
+
+    batches_per_epoch   of this epoch, where that is known without reading it through
+    """
 
     parts: list[Batch]
     next_epoch: int
     next_index: int
     ends_epoch: bool
+    batches_per_epoch: int | None
 
 
 def groups(batches: Batches[Batch], epoch: int, index: int, size: int) -> Iterator[Group[Batch]]:
@@ -93,7 +96,8 @@ def groups(batches: Batches[Batch], epoch: int, index: int, size: int) -> Iterat
     `DataError` for an epoch without a batch.
     """
     while True:
-        left = _from(batches(epoch), index)
+        whole = batches(epoch)
+        left, count = _from(whole, index), len(whole) if isinstance(whole, Sequence) else None
         parts = list(itertools.islice(left, size))
         if not parts and index == 0:
             raise DataError(
@@ -103,7 +107,7 @@ def groups(batches: Batches[Batch], epoch: int, index: int, size: int) -> Iterat
         while parts:
             following = list(itertools.islice(left, size))
             index += len(parts)
-            yield Group(parts, epoch if following else epoch + 1, index if following else 0, not following)
+            yield Group(parts, epoch if following else epoch + 1, index if following else 0, not following, count)
             parts = following
         epoch, index = epoch + 1, 0
 
@@ -113,20 +117,6 @@ def _from(batches: Iterable[Batch], index: int) -> Iterator[Batch]:
     if isinstance(batches, Sequence):
         return (batches[i] for i in range(index, len(batches)))
     return itertools.islice(iter(batches), index, None)
-
-
-def steps_left(progress: Progress, settings: TrainSettings, batches_per_epoch: int | None) -> float | None:
-    """How many steps the budget still allows, as far as that is known before training; None where only time limits it."""
-    p, s = progress, settings
-    left: list[float] = []
-    if s.steps is not None:
-        left.append(s.steps - p.step)
-    if s.epochs is not None and batches_per_epoch:
-        whole = (s.epochs - p.epoch + 1) * math.ceil(batches_per_epoch / s.accumulate)
-        left.append(whole - math.ceil(p.index / s.accumulate))
-    if s.tokens is not None and p.tokens:
-        left.append((s.tokens - p.tokens) / (p.tokens / p.step))
-    return max(0.0, min(left)) if left else None
 
 
 def duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ numbers, bit for bit.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Generic, TypeVar
@@ -15,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from axw.errors import DataError, NotFiniteError, ResourceError, UsageError
-from axw.learning.devices import exact, moved
+from axw.learning.devices import exact, moved, settled
 from axw.learning.diagnosis import first_not_finite
 from axw.learning.distributed import Processes, Share, is_sharded
+from axw.learning.forecast import Trial
 from axw.learning.hooks import Hook
 from axw.learning.loop import Evaluate, Loop
 from axw.learning.losses import Measured
@@ -77,18 +79,9 @@ class Trainer(Generic[Batch]):
         Raises `NotFiniteError`, which leaves weights and optimizer as they were, `DataError` where nothing is counted, and
         `ResourceError` where the memory is too small.
         """
-        parameters, p = self.state.parameters, self.progress
-        self.model.train()
-        parameters.zero()
-        total = torch.zeros(2, dtype=torch.float64, device=self.processes.device)
-        shares = self.processes.share(parts)
-        for share in shares:
-            measured = self._measure(share)
-            (measured.sum if share.own else measured.sum * 0.0).backward()
-            parameters.collect()
-            if share.own:
-                total += torch.stack([measured.sum.detach().to(total), torch.tensor(measured.count).to(total)])
-        gradients = parameters.gradients()
+        p, shares = self.progress, self.processes.share(parts)
+        total = self._add_up(shares)
+        gradients = self.state.parameters.gradients()
         # A sharded model has added its gradients up among the processes on the way back.
         self.processes.add([total] if is_sharded(self.model) else [total, *gradients])
         loss, count = total.tolist()
@@ -101,6 +94,39 @@ class Trainer(Generic[Batch]):
         self._update(gradients)
         p.tokens += int(count)
         return Measured(torch.tensor(loss, dtype=torch.float64), int(count))
+
+    def _add_up(self, shares: Sequence[Share]) -> Tensor:
+        """Add up the gradients of this process's batches; (sum, count) of their losses."""
+        parameters = self.state.parameters
+        self.model.train()
+        parameters.zero()
+        total = torch.zeros(2, dtype=torch.float64, device=self.processes.device)
+        for share in shares:
+            measured = self._measure(share)
+            (measured.sum if share.own else measured.sum * 0.0).backward()
+            parameters.collect()
+            if share.own:
+                total += torch.stack([measured.sum.detach().to(total), torch.tensor(measured.count).to(total)])
+        return total
+
+    def trial(self, parts: Sequence[Batch]) -> Trial:
+        """How long the gradient of a step takes; weights, optimizer, buffers and randomness stay as they are.
+
+        The first of two warms up, the second is timed. Every process must call it. Raises `ResourceError`.
+        """
+        shares, seconds = self.processes.share(parts), 0.0
+        buffers = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
+        total = torch.zeros(2, dtype=torch.float64)
+        for _ in range(2):
+            begun = time.perf_counter()
+            total = self._add_up(shares)
+            settled(self.processes.device)
+            seconds = time.perf_counter() - begun
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+        self.processes.add([total])
+        return Trial(seconds, int(total[1]))
 
     def _update(self, gradients: Sequence[Tensor]) -> None:
         """Clip the gradient by its norm, update the weights, and the moving average."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,24 +15,29 @@ from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 import torch
 from torch import nn
 
+from axw.data.some_lines import Lines, evenly
 from axw.data.vocabulary import Vocabulary
-from axw.errors import ModelError, UsageError
+from axw.errors import DataWarning, ModelError, UsageError
 from axw.learning import Run, Trainer, TrainSettings
 from axw.learning.distributed import Processes, processes
 from axw.learning.hooks import Hook
 from axw.learning.loop import Evaluate
 from axw.learning.progress import Batches, Progress, duration
-from axw.learning.runs import read_run
+from axw.learning.runs import fingerprint_of_bytes, read_run
 from axw.learning.settings import from_dict, to_dict
 from axw.learning.trainer import Loss
 from axw.models.saved_text import SavedText, read_text, save_text
+from axw.models.shelf import Shelf
 from axw.storage import Folder, json_to_bytes, read_folder, write_bytes
 from axw.storage.disk import read_bounded
+from axw.storage.files import scratch_path
 from axw.version import __version__
 
 Settings = TypeVar("Settings")
 Data = TypeVar("Data")
 MODEL = "model"  # the folder inside a run that holds the trained model
+CACHE = "cache"  # and the one for the ids of a text that outgrows memory, while it is trained on
+LEARNED_FROM = 1_000_000  # lines that a vocabulary is learned from, of a text that has more
 _MOST_BYTES = 256 << 20
 
 
@@ -87,8 +93,8 @@ class TextModel(ABC, Generic[Settings, Data]):
         """A network of the settings, with its first weights."""
 
     @abstractmethod
-    def _lesson(self, data: Data, network: nn.Module) -> Lesson:
-        """What the trainer is given."""
+    def _lesson(self, data: Data, network: nn.Module, shelf: Shelf) -> Lesson:
+        """What the trainer is given. `shelf` keeps the ids of a text that may outgrow memory."""
 
     @abstractmethod
     def _train_settings(self) -> TrainSettings: ...
@@ -123,10 +129,36 @@ class TextModel(ABC, Generic[Settings, Data]):
         """
         with processes() as group, ExitStack() as stack:
             run = stack.enter_context(self._run(data, place)) if place.folder is not None and group.rank == 0 else None
+            if run is not None and group.size == 1 and place.resume and (run.folder / MODEL).is_dir():
+                self._take(run.folder)
+                return
             self._vocabularies = self._shared_vocabularies(data, place, None if run is None else run.folder, group)
-            self._train(data, run, place, group)
+            shelf = self._shelf(run, place.hooks if group.rank == 0 else ())
+            if run is None:
+                stack.callback(shelf.clear)
+            self._train(data, run, place, group, shelf)
             if run is not None:
                 self.save(run.folder / MODEL, overwrite=True)
+                shelf.clear()
+
+    def _take(self, folder: Path) -> None:
+        """Become the model of a run that has ended, which is left as it is."""
+        found = type(self).load(folder)
+        self.settings, self.facts = found.settings, found.facts
+        self._vocabularies, self._network = found._vocabularies, found._network
+
+    def _shelf(self, run: Run | None, hooks: Sequence[Hook]) -> Shelf:
+        """In a run, ids are kept with what they follow from, so that a run that goes on finds them; else for this time only."""
+
+        def note(text: str) -> None:
+            for hook in hooks:
+                hook.on_note(text)
+
+        if run is None:
+            return Shelf(scratch_path("ids"), note=note)
+        vocabularies = (vocabulary.to_bytes() for _, vocabulary in sorted(self._vocabularies.items()))
+        follows = [str(run.identity["data"]).encode(), json_to_bytes(to_dict(self.settings)), *vocabularies]
+        return Shelf(run.folder / CACHE, fingerprint_of_bytes(follows), note)
 
     def _run(self, data: Data, place: Place) -> Run:
         train, folder = self._train_settings(), Path(place.folder or "")
@@ -167,12 +199,12 @@ class TextModel(ABC, Generic[Settings, Data]):
         write_bytes(folder / "vocabularies.json", json_to_bytes(sums))
         return found
 
-    def _train(self, data: Data, run: Run | None, place: Place, group: Processes) -> None:
+    def _train(self, data: Data, run: Run | None, place: Place, group: Processes, shelf: Shelf) -> None:
         network = self._make_network(self._vocabularies)
         if place.start is not None:
             go_on_from(network, place.start.network)
         network = network.to(group.device)
-        lesson = self._lesson(data, network)
+        lesson = self._lesson(data, network, shelf)
         trainer: Trainer[Any] = Trainer(
             network, lesson.loss, self._train_settings(), hooks=place.hooks, processes=group
         )
@@ -264,6 +296,19 @@ def kind_of_run(folder: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any],
             f"The run does not say what it trains: {error}.", f"In {str(folder)!r}.", "Start a new run with axw fit."
         ) from error
     return kind, settings, {str(name): str(path) for name, path in files.items()}
+
+
+def vocabulary_lines(*texts: Lines) -> Iterator[str]:
+    """The lines that a vocabulary is learned from: all, or `LEARNED_FROM` that are evenly spread, and a `DataWarning` says so."""
+    lines, most = sum(map(len, texts)), LEARNED_FROM // len(texts)
+    if any(len(text) > most for text in texts):
+        warnings.warn(
+            f"The vocabulary is learned from {LEARNED_FROM:,} of {lines:,} lines at most, which are evenly spread.",
+            DataWarning,
+            stacklevel=3,
+        )
+    for text in texts:
+        yield from evenly(text, most)
 
 
 def with_train(settings: Settings, change: Callable[[TrainSettings], TrainSettings]) -> Settings:

@@ -106,52 +106,41 @@ NAMES = {
 
 def _validation(files: Mapping[str, str], kind: str) -> HeldOut | None:
     """The validation files of the run; else the part of the training files that was held out; None where they are gone."""
-    from axw.data import PairFile, read_lines
+    from axw.data import LineFile, PairFile, read_lines
     from axw.models.translation.data import translation_data
     from axw.models.words.classifier import LabelledLines
     from axw.models.words.classifier import _split as sentences_split
     from axw.models.words.masked_words import words_data
 
-    def lines(*names: str) -> list[list[str]] | None:
-        paths = [Path(files.get(name, "")) for name in names]
-        if not all(name in files and path.is_file() for name, path in zip(names, paths, strict=True)):
-            return None
-        if len(paths) == 1 or kind == "sentences":
-            return [list(read_lines(str(path))) for path in paths]
-        with PairFile(str(paths[0]), str(paths[1])) as pairs:
-            found = list(pairs)
-        return [[pair.source for pair in found], [pair.target for pair in found]]
-
     if kind == "trees":
         return _held_out_trees(files)
-    if kind == "sentences":
-        if "valid" in files:
-            told = lines("valid", "valid_labels")
-            return None if told is None else HeldOut(*told)
-        learned = lines("train", "labels")
-        return None if learned is None else HeldOut(*sentences_split(LabelledLines(*learned), None).valid)
+    given = {"translation": ("valid_source", "valid_target"), "sentences": ("valid", "valid_labels")}.get(
+        kind, ("valid",)
+    )
+    learned = {"translation": ("source", "target"), "sentences": ("train", "labels")}.get(kind, ("train",))
+    names = given if given[0] in files else learned
+    if not all(name in files and Path(files[name]).is_file() for name in names):
+        return None
+    paths = [files[name] for name in names]
+    if names == given or kind == "sentences":
+        read = [list(read_lines(path)) for path in paths]
+        return HeldOut(*(read if names == given else sentences_split(LabelledLines(*read), None).valid))
     if kind == "translation":
-        if "valid_source" in files:
-            told = lines("valid_source", "valid_target")
-            return None if told is None else HeldOut(*told)
-        learned = lines("source", "target")
-        return None if learned is None else HeldOut(*translation_data(learned[0], learned[1], None).valid)
-    if "valid" in files:
-        told = lines("valid")
-        return None if told is None else HeldOut(*told)
-    learned = lines("train")
-    return None if learned is None else HeldOut(words_data(learned[0], None).valid)
+        with PairFile(paths[0], paths[1]) as pairs:
+            return HeldOut(*map(list, translation_data(pairs.source, pairs.target, None).valid))
+    with LineFile(paths[0]) as text:
+        return HeldOut(words_data(text, None).valid)
 
 
 def _held_out_trees(files: Mapping[str, str]) -> HeldOut | None:
-    from axw.data import read_trees
+    from axw.data import TreeFile
     from axw.models.trees.parser import _data as trees_data
 
     name = "valid" if "valid" in files else "train"
     if name not in files or not Path(files[name]).is_file():
         return None
-    trees = list(read_trees(files[name]))
-    held = trees if name == "valid" else trees_data(trees, None).valid
+    trees = TreeFile(files[name])
+    held = list(trees) if name == "valid" else trees_data(trees, None).valid
     return HeldOut([tree.to_string() for tree in held])
 
 

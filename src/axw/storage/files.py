@@ -7,6 +7,7 @@ import math
 import os
 import re
 import secrets
+import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +24,11 @@ _TEMPORARY = re.compile(r"\.(?:tmp|del)-.*-(\d+)")
 def temporary_name(label: str) -> str:
     """`.tmp-<label>-<pid>`: what a later process may remove once this one is dead."""
     return f".tmp-{label}-{os.getpid()}"
+
+
+def scratch_path(label: str) -> Path:
+    """A path that nobody else has, among the system's temporary folders (TMPDIR says where): whoever makes it removes it."""
+    return Path(tempfile.gettempdir()) / f"axw-{label}-{os.getpid()}-{secrets.token_hex(8)}"
 
 
 def is_left_over(name: str, own: bool = False) -> bool:

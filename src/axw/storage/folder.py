@@ -104,8 +104,8 @@ def write_folder(
         temporary = path.parent / temporary_name(secrets.token_hex(4))
         try:
             fill_folder(temporary, files.items(), meta, disk)
-            _verify_written(temporary, disk)
-            _put_in_place(temporary, path, disk)
+            verify_written(temporary, disk)
+            put_in_place(temporary, path, disk)
         except BaseException:
             with suppress(OSError):
                 remove_tree(temporary, disk)
@@ -132,7 +132,12 @@ def fill_folder(path: Path, files: Iterable[tuple[str, bytes]], meta: Mapping[st
     for name, data in files:
         write_new(path / name, data, disk)
         table[name] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    body = {"format": FORMAT, "axw": __version__, "files": table, "meta": dict(meta)}
+    write_manifest(path, table, meta, disk)
+
+
+def write_manifest(path: Path, table: Mapping[str, Any], meta: Mapping[str, Any], disk: Disk = REAL) -> None:
+    """The manifest of files that are on the disk already; the folder is safe on return."""
+    body = {"format": FORMAT, "axw": __version__, "files": dict(table), "meta": dict(meta)}
     write_new(path / MANIFEST, _manifest_bytes(body), disk)
     disk.fsync_folder(path)
 
@@ -142,7 +147,8 @@ def _manifest_bytes(body: Mapping[str, Any]) -> bytes:
     return json_to_bytes({**body, "sha256": digest})
 
 
-def _verify_written(path: Path, disk: Disk) -> None:
+def verify_written(path: Path, disk: Disk) -> None:
+    """`ResourceError` where the disk does not give back what was written."""
     try:
         read_folder(path, disk)
     except ModelError as error:
@@ -181,7 +187,7 @@ def _refuse_existing(path: Path, replace: bool, disk: Disk) -> None:
         )
 
 
-def _put_in_place(temporary: Path, path: Path, disk: Disk) -> None:
+def put_in_place(temporary: Path, path: Path, disk: Disk) -> None:
     """Rename to `path`. Between the two renames of a replacement, `read_folder` finds the old one under `.old-<name>`."""
     old = _old(path)
     if os.path.lexists(path):

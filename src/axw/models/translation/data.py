@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import compress
 from typing import NamedTuple
 
+from axw.data.line_file import LineFile
+from axw.data.some_lines import Lines, SomeLines, held_out, with_text
 from axw.errors import DataError
 
 HELD_OUT, MOST_HELD_OUT = 20, 1000  # where no validation pairs are given, every 20th pair is one
@@ -13,8 +16,8 @@ HELD_OUT, MOST_HELD_OUT = 20, 1000  # where no validation pairs are given, every
 class Pairs(NamedTuple):
     """Lines and their translations."""
 
-    source: list[str]
-    target: list[str]
+    source: Lines
+    target: Lines
 
 
 class TranslationData(NamedTuple):
@@ -29,27 +32,50 @@ def translation_data(
 ) -> TranslationData:
     """The pairs without an empty side. Without `valid`, every 20th pair is held out for it, of long texts about 1000.
 
-    Raises `DataError` where the two sides have other numbers of lines, or no pair is left.
+    Two `LineFile`s are not read into memory. Raises `DataError` where the two sides have other numbers of lines, or no pair is
+    left.
     """
+    if isinstance(source, LineFile) and isinstance(target, LineFile):
+        return _of_files(source, target, valid)
     train = _pairs(source, target, "the training pairs")
     if valid is not None:
         return TranslationData(train, _pairs(*valid, "the validation pairs"))
-    step = max(HELD_OUT, len(train.source) // MOST_HELD_OUT)
-    held = Pairs(train.source[step - 1 :: step], train.target[step - 1 :: step])
-    rest = Pairs(*([line for i, line in enumerate(side) if (i + 1) % step] for side in train))
+    marked, out = held_out(len(train.source), HELD_OUT, MOST_HELD_OUT)
+    rest, held = (Pairs(*(list(compress(side, part)) for side in train)) for part in (marked, out))
     return TranslationData(rest, held)
+
+
+def _of_files(source: LineFile, target: LineFile, valid: tuple[Iterable[str], Iterable[str]] | None) -> TranslationData:
+    _same_number(source.report.lines, target.report.lines, "the training pairs")
+    marked = with_text(source, target)
+    if not marked.any():
+        raise _none_left(len(marked), "the training pairs")
+    if valid is not None:
+        held = _pairs(*valid, "the validation pairs")
+    else:
+        marked, out = held_out(marked, HELD_OUT, MOST_HELD_OUT)
+        held = Pairs(SomeLines(source, out).held(), SomeLines(target, out).held())
+    return TranslationData(Pairs(SomeLines(source, marked), SomeLines(target, marked)), held)
 
 
 def _pairs(source: Iterable[str], target: Iterable[str], where: str) -> Pairs:
     """The pairs without an empty side."""
     one, other = list(source), list(target)
-    if len(one) != len(other):
+    _same_number(len(one), len(other), where)
+    kept = [(s, t) for s, t in zip(one, other, strict=True) if s.strip() and t.strip()]
+    if not kept:
+        raise _none_left(len(one), where)
+    return Pairs([s for s, _ in kept], [t for _, t in kept])
+
+
+def _same_number(source: int, target: int, where: str) -> None:
+    if source != target:
         raise DataError(
-            f"There are {len(one)} source lines and {len(other)} target lines; line i of one must belong to line i of the other.",
+            f"There are {source} source lines and {target} target lines; line i of one must belong to line i of the other.",
             f"In {where}.",
             "Give as many of each.",
         )
-    kept = [(s, t) for s, t in zip(one, other, strict=True) if s.strip() and t.strip()]
-    if not kept:
-        raise DataError(f"No pair is left of {len(one)}: one side of each is empty.", f"In {where}.", "Give text.")
-    return Pairs([s for s, _ in kept], [t for _, t in kept])
+
+
+def _none_left(pairs: int, where: str) -> DataError:
+    return DataError(f"No pair is left of {pairs}: one side of each is empty.", f"In {where}.", "Give text.")

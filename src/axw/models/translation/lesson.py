@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,11 +15,14 @@ from torch.nn import functional as F
 from axw.data.batches import batches_by_length, pad
 from axw.data.randomness import generator
 from axw.data.sentences import Sentences
+from axw.data.some_lines import Lines
 from axw.data.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 from axw.errors import DataError, DataWarning
 from axw.learning import Measured
+from axw.learning.devices import moved
 from axw.learning.projected import projected_cross_entropy
 from axw.models.lazy import Lazy
+from axw.models.shelf import Shelf
 from axw.models.text_model import Lesson
 from axw.models.translation.settings import TranslationSettings
 
@@ -31,6 +35,13 @@ class PairBatch(NamedTuple):
     source: Tensor
     read: Tensor
     said: Tensor
+
+
+class Sides(Protocol):
+    """Pairs as ids, of which any can be made a batch."""
+
+    def at(self, index: np.ndarray) -> PairBatch: ...
+    def lengths(self) -> np.ndarray: ...
 
 
 class Encoded(NamedTuple):
@@ -46,38 +57,66 @@ class Encoded(NamedTuple):
 
     def lengths(self) -> np.ndarray:
         """(n, 2) with the marks that `at` adds."""
-        return np.stack([self.source.lengths + 1, self.target.lengths + 1], 1)
+        found = np.empty((len(self.source), 2), np.int32)
+        for side, sentences in enumerate(self):
+            np.add(sentences.lengths, 1, out=found[:, side], casting="unsafe")
+        return found
 
 
-Spelling = Callable[[int], Encoded]
+class BothWays(NamedTuple):
+    """Every pair twice, the second time (from number n on) the other way round; a tag before each source says which way."""
+
+    pairs: Encoded
+    forward: int
+    backward: int
+
+    def at(self, index: np.ndarray) -> PairBatch:
+        one, other = self.pairs
+        back = index >= len(one)
+        there, again = index[~back], index[back] - len(one)
+        source = [tag(one.take(there), self.forward), tag(other.take(again), self.backward)]
+        target = [other.take(there), one.take(again)]
+        order = np.argsort(np.argsort(back, kind="stable"), kind="stable")
+        return Encoded(Sentences.join(source), Sentences.join(target)).at(order)
+
+    def lengths(self) -> np.ndarray:
+        """(2 n, 2) with the tag and the marks that `at` adds."""
+        there = self.pairs.lengths()
+        return np.concatenate([there, there[:, ::-1]]) + np.array([1, 0], np.int32)
+
+
+Spelling = Callable[[int], Sides]
 """epoch -> the pairs as ids."""
 
 
 def spelling(
-    settings: TranslationSettings, source: Vocabulary, target: Vocabulary, pairs: tuple[Sequence[str], Sequence[str]]
+    settings: TranslationSettings, source: Vocabulary, target: Vocabulary, pairs: tuple[Lines, Lines], shelf: Shelf
 ) -> Spelling:
     """The training pairs of each epoch: the same ids each time, or other ways to spell the words (`subword_dropout`).
 
     With `both_directions` every pair is there twice, the second time the other way round, with a tag before its source.
     """
+    sides = list(zip(("source", "target"), (source, target), pairs, strict=True))
 
-    def both(one: Encoded) -> Encoded:
+    def both(one: Encoded) -> Sides:
         if not settings.both_directions:
             return one
-        tagged = [tag(ids, source.extra[name]) for ids, name in zip(one, (FORWARD, BACKWARD), strict=True)]
-        return Encoded(Sentences.join(tagged), Sentences.join([one.target, one.source]))
+        return BothWays(one, source.extra[FORWARD], source.extra[BACKWARD])
 
     if not settings.subword_dropout:
-        fixed = both(Encoded(source.encode(pairs[0]), target.encode(pairs[1])))
+        kept = [shelf.keep(name, partial(vocabulary.encode_stream, lines)) for name, vocabulary, lines in sides]
+        fixed = both(Encoded(*kept))
         return lambda epoch: fixed
-    samplers = [vocabulary.sampler(lines) for vocabulary, lines in zip((source, target), pairs, strict=True)]
+    samplers = [
+        vocabulary.sampler(lines, partial(shelf.keep_anew, f"{name}-words")) for name, vocabulary, lines in sides
+    ]
 
-    def drawn(epoch: int) -> Encoded:
+    def drawn(epoch: int) -> Sides:
         draws = (
-            sampler.draw(settings.subword_dropout, (settings.train.seed, epoch, side))
+            sampler.draw_stream(settings.subword_dropout, (settings.train.seed, epoch, side))
             for side, sampler in enumerate(samplers)
         )
-        return both(Encoded(*draws))
+        return both(Encoded(*(shelf.keep_anew(name, draw) for (name, _, _), draw in zip(sides, draws, strict=True))))
 
     return drawn
 
@@ -99,9 +138,9 @@ def translation_lesson(settings: TranslationSettings, spelled: Spelling, valid: 
         pairs = spelled(epoch)
         lengths = pairs.lengths()
         short = _short_enough(lengths, settings.longest, epoch)
-        index = [
-            short[part] for part in batches_by_length(lengths[short], settings.batch_tokens, seed=seed, epoch=epoch)
-        ]
+        index = batches_by_length(_of(lengths, short), settings.batch_tokens, seed=seed, epoch=epoch)
+        if len(short) < len(lengths):
+            index = [short[part] for part in index]
 
         def make(i: int) -> PairBatch:
             batch = pairs.at(index[i])
@@ -128,6 +167,10 @@ def translation_lesson(settings: TranslationSettings, spelled: Spelling, valid: 
     return Lesson(network, loss, batches, evaluate if len(valid.source) else None)
 
 
+def _of(lengths: np.ndarray, short: np.ndarray) -> np.ndarray:
+    return lengths if len(short) == len(lengths) else lengths[short]
+
+
 def _short_enough(lengths: np.ndarray, longest: int, epoch: int) -> np.ndarray:
     """The numbers of the pairs that are learned from; what is left out is said in the first epoch."""
     short = np.flatnonzero((lengths <= longest).all(1))
@@ -149,10 +192,10 @@ def _short_enough(lengths: np.ndarray, longest: int, epoch: int) -> np.ndarray:
 
 def likelihood(model: Any, pairs: Encoded, tokens: int = 4096) -> dict[str, float]:
     """loss: nats per target piece, the end included; perplexity: its exponential."""
-    nats, count = 0.0, 0
+    nats, count, device = 0.0, 0, model.projection.device
     with torch.no_grad():
         for index in batches_by_length(pairs.lengths(), tokens, seed=0, epoch=0, noise=0.0):
-            batch = pairs.at(index)
+            batch = moved(pairs.at(index), device)
             found = projected_cross_entropy(
                 _rows(model, batch), model.projection, batch.said[batch.said != PAD], bias=model.output_bias
             )

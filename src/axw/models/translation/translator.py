@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Literal
 
 import numpy as np
@@ -19,8 +19,9 @@ from axw.data.vocabulary import BOS, EOS, UNK, Vocabulary
 from axw.decoding import Ensemble, Hypothesis, SearchSettings, score, search
 from axw.errors import DataError, DataWarning, UsageError
 from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
+from axw.models.shelf import Shelf
 from axw.models.text_card import text_card
-from axw.models.text_model import Lesson, Place, TextModel
+from axw.models.text_model import Lesson, Place, TextModel, vocabulary_lines
 from axw.models.translation.aligning import Reading, WordAlignment, align, replace_unknown
 from axw.models.translation.answers import Translation, begun_parts, joined
 from axw.models.translation.data import TranslationData, translation_data
@@ -54,6 +55,8 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
     ) -> Translator:
         """Learn from pairs; `valid` is watched. Without it, every 20th pair is held out for that.
 
+        Two `LineFile`s, such as `pairs.source` and `pairs.target` of a `PairFile`, may be larger than memory: they are read line
+        by line, and their ids lie on the disk.
         Raises `DataError` where the two have other numbers of lines, or no pair is left.
         """
         self._fit(translation_data(source, target, valid), place or Place())
@@ -236,7 +239,7 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
         found = self._vocabularies
         return found["source"], found.get("target", found["source"])
 
-    def _encode(self, lines: Sequence[str], vocabulary: Vocabulary, direction: Direction) -> Sentences:
+    def _encode(self, lines: Iterable[str], vocabulary: Vocabulary, direction: Direction) -> Sentences:
         return self._encoded(vocabulary.encode(lines), direction)
 
     def _encoded(self, ids: Sentences, direction: Direction) -> Sentences:
@@ -250,10 +253,10 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
         s = self.settings
         extra = (FORWARD, BACKWARD) if s.both_directions else ()
         if s.joint:
-            lines = [*data.train.source, *data.train.target]
+            lines = vocabulary_lines(*data.train)
             return {"source": Vocabulary.learn(lines, s.vocabulary, kind=s.pieces, extra=extra)}
         return {
-            name: Vocabulary.learn(lines, s.vocabulary, kind=s.pieces)
+            name: Vocabulary.learn(vocabulary_lines(lines), s.vocabulary, kind=s.pieces)
             for name, lines in zip(("source", "target"), data.train, strict=True)
         }
 
@@ -264,17 +267,18 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
             return LuongNetwork(s.luong, *sizes, seed=s.train.seed)
         return Transformer(s.transformer, *sizes, seed=s.train.seed)
 
-    def _lesson(self, data: TranslationData, network: nn.Module) -> Lesson:
+    def _lesson(self, data: TranslationData, network: nn.Module, shelf: Shelf) -> Lesson:
         source = self._vocabularies["source"]
         target = self._vocabularies.get("target", source)
         held = Encoded(self._encode(data.valid.source, source, "forward"), target.encode(data.valid.target))
-        return translation_lesson(self.settings, spelling(self.settings, source, target, data.train), held, network)
+        spelled = spelling(self.settings, source, target, data.train, shelf)
+        return translation_lesson(self.settings, spelled, held, network)
 
     def _train_settings(self) -> TrainSettings:
         return self.settings.train
 
     def _fingerprint(self, data: TranslationData) -> str:
-        return fingerprint_of_bytes(line.encode() for pairs in data for side in pairs for line in (*side, ""))
+        return fingerprint_of_bytes(line.encode() for pairs in data for side in pairs for line in chain(side, [""]))
 
     def _facts(self, data: TranslationData) -> dict[str, Any]:
         sizes = {name: vocabulary.size for name, vocabulary in self._vocabularies.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -15,22 +16,34 @@ from axw.errors import DataError
 from axw.models.trees.constraint import TreeTokens
 from axw.networks.tree_walk import TreeRoles
 
+_CHUNK = 20_000  # trees that are turned into ids at a time
 
-def tree_vocabulary(trees: Sequence[Tree], leaves: Leaves) -> Vocabulary:
+
+def tree_vocabulary(trees: Collection[Tree], leaves: Leaves) -> Vocabulary:
     """A bracket is an extra token; what stands for a word, XX or its tag, is a piece."""
     brackets = bracket_tokens(label_inventory(trees))
     if not brackets:
         what = "There is no constituent but tags in the trees."
         raise DataError(what, "In the training trees.", "Give trees: (S (NN words))")
-    words = [[token for token in tokens if token[0] not in "()"] for tokens in _written(trees, leaves)]
-    size = len(NAMES) + len(brackets) + len({word for line in words for word in line})
-    return Vocabulary.learn((" ".join(line) for line in words), size, kind="words", extra=brackets)
+
+    def words() -> Iterator[list[str]]:
+        return ([token for token in tokens if token[0] not in "()"] for tokens in _written(trees, leaves))
+
+    size = len(NAMES) + len(brackets) + len({word for line in words() for word in line})
+    return Vocabulary.learn((" ".join(line) for line in words()), size, kind="words", extra=brackets)
 
 
 def encode_trees(vocabulary: Vocabulary, trees: Iterable[Tree], leaves: Leaves) -> Sentences:
     """The tokens of each tree as ids; <unk> for a label that the training trees do not have."""
+    return Sentences.join(encode_trees_stream(vocabulary, trees, leaves))
+
+
+def encode_trees_stream(vocabulary: Vocabulary, trees: Iterable[Tree], leaves: Leaves) -> Iterator[Sentences]:
+    """`encode_trees` for trees that outgrow memory: some thousand at a time, in order."""
     ids = {entry: i for i, entry in enumerate(vocabulary.entries)}
-    return Sentences.of([[ids.get(token, UNK) for token in tokens] for tokens in _written(trees, leaves)])
+    written = _written(trees, leaves)
+    while chunk := list(islice(written, _CHUNK)):
+        yield Sentences.of([[ids.get(token, UNK) for token in tokens] for tokens in chunk])
 
 
 def _written(trees: Iterable[Tree], leaves: Leaves) -> Iterator[list[str]]:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import nn
 
-from axw.data.sentences import Sentences
 from axw.data.trees import Tree
 from axw.data.vocabulary import Vocabulary
 from axw.decoding import SearchSettings
 from axw.errors import UsageError
 from axw.measures.brackets import summarise_brackets
+from axw.models.shelf import Shelf
 from axw.models.text_model import Lesson
 from axw.models.translation.lesson import Encoded, Spelling, translation_lesson
-from axw.models.trees.ids import encode_trees
+from axw.models.trees.ids import encode_trees, encode_trees_stream
 from axw.models.trees.settings import ParserSettings
 from axw.models.trees.writing import Begin, score_trees, write_trees
 from axw.models.words.masked_words import MaskedLanguageModel
@@ -30,14 +31,15 @@ _WATCHED = 500  # validation trees that are parsed at each evaluation, at most
 def parser_lesson(
     settings: ParserSettings,
     vocabularies: tuple[Vocabulary, Vocabulary],
-    train: Sequence[Tree],
+    train: Collection[Tree],
     valid: Sequence[Tree],
     network: nn.Module,
+    shelf: Shelf,
 ) -> Lesson:
     """The lesson of a translator into brackets. Watched: its loss, and f1 in percent of the trees that it writes greedily."""
     source, target = vocabularies
     held = Encoded(source.encode([text_of(tree) for tree in valid]), encode_trees(target, valid, settings.leaves))
-    spelled = _spelling(settings, source, [text_of(tree) for tree in train], target, train)
+    spelled = _spelling(settings, source, target, train, shelf)
     lesson = translation_lesson(settings.as_translation(), spelled, held, network)
     if lesson.evaluate is None:
         return lesson
@@ -64,7 +66,7 @@ def begins(network: Any) -> Begin:
 
     def begin(source: torch.Tensor) -> tuple[Any, Any]:
         with torch.no_grad():
-            return network, network.start(network.encode(source))
+            return network, network.start(network.encode(source.to(network.projection.device)))
 
     return begin
 
@@ -74,19 +76,33 @@ def text_of(tree: Tree) -> str:
     return " ".join(tree.words())
 
 
+class TreeLines:
+    """The words of each tree as a line."""
+
+    def __init__(self, trees: Collection[Tree]) -> None:
+        self._trees = trees
+
+    def __len__(self) -> int:
+        return len(self._trees)
+
+    def __iter__(self) -> Iterator[str]:
+        return map(text_of, self._trees)
+
+
 def _spelling(
-    settings: ParserSettings, source: Vocabulary, lines: Sequence[str], target: Vocabulary, trees: Sequence[Tree]
+    settings: ParserSettings, source: Vocabulary, target: Vocabulary, trees: Collection[Tree], shelf: Shelf
 ) -> Spelling:
     """The pairs of each epoch: the trees stay, the words are spelled anew where `subword_dropout` asks for it."""
-    written = encode_trees(target, trees, settings.leaves)
+    lines = TreeLines(trees)
+    written = shelf.keep("trees", partial(encode_trees_stream, target, trees, settings.leaves))
     if not settings.subword_dropout:
-        fixed = Encoded(source.encode(lines), written)
+        fixed = Encoded(shelf.keep("words", partial(source.encode_stream, lines)), written)
         return lambda epoch: fixed
-    sampler = source.sampler(lines)
+    sampler = source.sampler(lines, partial(shelf.keep_anew, "numbers-of-words"))
 
     def drawn(epoch: int) -> Encoded:
-        words: Sentences = sampler.draw(settings.subword_dropout, (settings.train.seed, epoch, 0))
-        return Encoded(words, written)
+        words = sampler.draw_stream(settings.subword_dropout, (settings.train.seed, epoch, 0))
+        return Encoded(shelf.keep_anew("words", words), written)
 
     return drawn
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
-from typing import Any, NamedTuple
+from itertools import chain, islice
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,17 +13,19 @@ from torch import nn
 
 from axw.data.batches import pad
 from axw.data.brackets import check_words, label_inventory, linearise, normalise
+from axw.data.tree_file import TreeFile
 from axw.data.trees import Tree
 from axw.data.vocabulary import BOS, EOS, Vocabulary
 from axw.decoding import Ensemble, SearchSettings
 from axw.errors import DataError, UsageError, did_you_mean
 from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
 from axw.measures.brackets import SentenceScore, summarise_brackets
+from axw.models.shelf import Shelf
 from axw.models.text_card import text_card
-from axw.models.text_model import Lesson, Place, TextModel
+from axw.models.text_model import Lesson, Place, TextModel, vocabulary_lines
 from axw.models.translation.lesson import Encoded, likelihood
 from axw.models.trees.ids import encode_trees, tree_roles, tree_vocabulary, words_of_sentence
-from axw.models.trees.lesson import begins, parser_lesson, start_from, text_of
+from axw.models.trees.lesson import TreeLines, begins, parser_lesson, start_from, text_of
 from axw.models.trees.settings import ParserSettings
 from axw.models.trees.writing import Parse, score_trees, write_trees
 from axw.models.words.masked_words import MaskedLanguageModel
@@ -40,7 +42,7 @@ Sentence = str | Sequence[str]
 class TreeData(NamedTuple):
     """The trees that are learned from, and those that the training is watched on, in normal form."""
 
-    train: list[Tree]
+    train: Collection[Tree]
     valid: list[Tree]
 
 
@@ -57,10 +59,15 @@ class ConstituencyParser(TextModel[ParserSettings, TreeData]):
     settings_class = ParserSettings
 
     def fit(
-        self, trees: Iterable[Tree | str], valid: Iterable[Tree | str] | None = None, place: Place | None = None
+        self,
+        trees: Iterable[Tree | str] | TreeFile,
+        valid: Iterable[Tree | str] | None = None,
+        place: Place | None = None,
     ) -> ConstituencyParser:
         """Learn from trees, in brackets or as `Tree`, in any form: see `normalise`. `valid` is watched; without it, every 20th
-        tree is held out for that. Raises `DataError` where a tree is empty or ill-formed, or where there is none.
+        tree is held out for that. A `TreeFile` may be larger than memory: it is read tree by tree.
+
+        Raises `DataError` where a tree is empty or ill-formed, or where there is none.
         """
         self._fit(_data(trees, valid), place or Place())
         return self
@@ -180,7 +187,7 @@ class ConstituencyParser(TextModel[ParserSettings, TreeData]):
         target = tree_vocabulary(data.train, s.leaves)
         if s.pretrained is not None:
             return {"source": MaskedLanguageModel.load(s.pretrained).vocabulary, "target": target}
-        lines = [text_of(tree) for tree in data.train]
+        lines = vocabulary_lines(TreeLines(data.train))
         return {"source": Vocabulary.learn(lines, s.vocabulary, kind=s.pieces), "target": target}
 
     def _make_network(self, vocabularies: Mapping[str, Vocabulary]) -> nn.Module:
@@ -192,17 +199,18 @@ class ConstituencyParser(TextModel[ParserSettings, TreeData]):
         roles = tree_roles(source, target)
         return TreeTransformer(s.transformer, source.size, target.size, roles, seed=s.train.seed)
 
-    def _lesson(self, data: TreeData, network: nn.Module) -> Lesson:
+    def _lesson(self, data: TreeData, network: nn.Module, shelf: Shelf) -> Lesson:
         if self.settings.pretrained is not None:
             start_from(network, self.settings, MaskedLanguageModel.load(self.settings.pretrained))
         sides = self._vocabularies["source"], self._vocabularies["target"]
-        return parser_lesson(self.settings, sides, data.train, data.valid, network)
+        return parser_lesson(self.settings, sides, data.train, data.valid, network, shelf)
 
     def _train_settings(self) -> TrainSettings:
         return self.settings.train
 
     def _fingerprint(self, data: TreeData) -> str:
-        return fingerprint_of_bytes(repr(tree).encode() for trees in data for tree in (*trees, Tree("", ())))
+        end = [Tree("", ())]
+        return fingerprint_of_bytes(repr(tree).encode() for trees in data for tree in chain(trees, end))
 
     def _facts(self, data: TreeData) -> dict[str, Any]:
         sizes = {"training trees": len(data.train), "validation trees": len(data.valid)}
@@ -249,18 +257,42 @@ def measures_of(scores: Sequence[SentenceScore], leaves: str) -> dict[str, float
 
 def normal(trees: Iterable[Tree | str], where: str) -> list[Tree]:
     """The trees in normal form. `DataError` names the one that is empty or ill-formed, and where there is none."""
-    found = []
-    for number, tree in enumerate(trees, 1):
-        try:
-            found.append(normalise(Tree.from_string(tree) if isinstance(tree, str) else tree))
-        except DataError as error:
-            raise DataError(error.what, f"tree {number} of {where}, {error.where}", error.todo) from error
+    found = list(_normalised(trees, where))
     if not found:
         raise DataError("There is no tree.", where, "Give trees in brackets: (S (NP (NN cats)) (VP (VBP sit)))")
     return found
 
 
-def _data(trees: Iterable[Tree | str], valid: Iterable[Tree | str] | None) -> TreeData:
+def _normalised(trees: Iterable[Tree | str], where: str) -> Iterator[Tree]:
+    for number, tree in enumerate(trees, 1):
+        try:
+            yield normalise(Tree.from_string(tree) if isinstance(tree, str) else tree)
+        except DataError as error:
+            raise DataError(error.what, f"tree {number} of {where}, {error.where}", error.todo) from error
+
+
+class SomeTrees:
+    """The trees of a file in normal form but every `step`-th (None: all), read anew each time."""
+
+    def __init__(self, file: TreeFile, step: int | None) -> None:
+        self._file, self._step = file, step
+
+    def __len__(self) -> int:
+        return len(self._file) - (len(self._file) // self._step if self._step else 0)
+
+    def __iter__(self) -> Iterator[Tree]:
+        found = enumerate(_normalised(self._file, "the training trees"), 1)
+        return (tree for i, tree in found if self._step is None or i % self._step)
+
+    def __contains__(self, tree: object) -> bool:
+        return any(tree == each for each in self)
+
+
+def _data(trees: Iterable[Tree | str] | TreeFile, valid: Iterable[Tree | str] | None) -> TreeData:
+    if isinstance(trees, TreeFile) and trees.held is None:
+        step = None if valid is not None else max(_HELD_OUT, len(trees) // _MOST_HELD_OUT)
+        held = valid if step is None else islice(trees, step - 1, None, step)
+        return TreeData(SomeTrees(trees, step), normal(cast("Iterable[Tree | str]", held), "the validation trees"))
     train = normal(trees, "the training trees")
     if valid is not None:
         return TreeData(train, normal(valid, "the validation trees"))

@@ -15,6 +15,7 @@ from axw.data.sentences import Sentences
 from axw.data.trees import Tree
 from axw.data.vocabulary import EOS, Vocabulary
 from axw.decoding import SearchSettings, search
+from axw.decoding.decoder import device_of
 from axw.measures.brackets import BracketRules, SentenceScore, score_sentences
 from axw.models.trees.constraint import TreeConstraint, TreeLimits
 from axw.models.trees.ids import tree_tokens
@@ -46,7 +47,8 @@ def write_trees(
 ) -> list[list[Parse]]:
     """The `settings.nbest` best trees over each sentence, best first; source: the sentences' ids, words: the same as texts."""
     check_search(settings)
-    rules = TreeConstraint(tree_tokens(target), TreeLimits(spare=settings.max_constant))
+    meant, limits = tree_tokens(target), TreeLimits(spare=settings.max_constant)
+    rules: TreeConstraint | None = None
     settings = replace(settings, never=())  # the rules say it all
     counts = np.array([len(sentence) for sentence in words], dtype=np.int64)
     order = np.argsort(
@@ -59,6 +61,7 @@ def write_trees(
         index = order[start : start + max(1, min(_MOST_AT_ONCE, _MOST_ROWS // rows))]
         start += len(index)
         decoder, state = begin(torch.from_numpy(pad(source, index, after=(EOS,))))
+        rules = rules or TreeConstraint(meant, limits, device_of(state))
         over = rules.over(torch.from_numpy(counts[index]))
         lengths = counts[index].tolist()
         found = search(decoder, state, settings, source_lengths=lengths, allow=over, numbers=index.tolist())

@@ -20,6 +20,7 @@ from axw.data.vocabulary import BOS, EOS, Vocabulary
 from axw.errors import DataError, UsageError
 from axw.learning import Measured, TrainSettings, cross_entropy, fingerprint_of_bytes, to_dict
 from axw.models.lazy import Lazy
+from axw.models.shelf import Shelf
 from axw.models.text_card import text_card
 from axw.models.text_model import Lesson, Place, TextModel
 from axw.models.words.classifier_settings import SentencesSettings
@@ -194,7 +195,7 @@ class FineTunedClassifier(TextModel[SentencesSettings, SentencesData]):
                         parameter.copy_(known[name])
         return network
 
-    def _lesson(self, data: SentencesData, network: nn.Module) -> Lesson:
+    def _lesson(self, data: SentencesData, network: nn.Module, shelf: Shelf) -> Lesson:
         s, vocabulary = self.settings, self._vocabularies["vocabulary"]
         (train, classes), (valid, asked) = (
             (self._encode(vocabulary, part.lines), self._numbers(part.lines, part.labels)) for part in data

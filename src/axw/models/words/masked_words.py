@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, compress
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -11,11 +12,14 @@ from torch import nn
 
 from axw.data.line_file import LineFile
 from axw.data.sentences import Sentences
+from axw.data.some_lines import Lines, SomeLines, with_text
+from axw.data.some_lines import held_out as parted
 from axw.data.vocabulary import BOS, EOS, Vocabulary
 from axw.errors import DataError, UsageError
 from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
+from axw.models.shelf import Shelf
 from axw.models.text_card import text_card
-from axw.models.text_model import Lesson, Place, TextModel
+from axw.models.text_model import Lesson, Place, TextModel, vocabulary_lines
 from axw.models.words.filled import Filled, Filler
 from axw.models.words.filling import WordFiller, WordList, word_list
 from axw.models.words.gap_filling import GapFiller
@@ -27,7 +31,6 @@ from axw.models.words.settings import WordsSettings
 from axw.networks.masked_words import MaskedWords
 from axw.networks.transformer import Transformer
 
-Lines = Sequence[str] | LineFile
 _HELD_OUT = 20  # where no validation lines are given, every 20th line is one
 _MOST_HELD_OUT = 2000
 
@@ -35,7 +38,7 @@ _MOST_HELD_OUT = 2000
 class WordsData(NamedTuple):
     """The lines that are learned from, and those that the training is watched on."""
 
-    train: list[str]
+    train: Lines
     valid: list[str]
 
 
@@ -54,6 +57,7 @@ class MaskedLanguageModel(TextModel[WordsSettings, WordsData]):
     def fit(self, lines: Lines, valid: Lines | None = None, place: Place | None = None) -> MaskedLanguageModel:
         """Learn from `lines`; `valid` decides which weights are kept. Without it, every 20th line is held out for that.
 
+        A `LineFile` may be larger than memory: it is read line by line, and its ids lie on the disk.
         Raises `DataError` where there is too little text, what `Trainer.fit` and `Run.start` raise.
         """
         self._fit(words_data(lines, valid), place or Place())
@@ -145,7 +149,7 @@ class MaskedLanguageModel(TextModel[WordsSettings, WordsData]):
     def _learn_vocabularies(self, data: WordsData) -> dict[str, Vocabulary]:
         s = self.settings
         extra = sentinel_names(s) if s.task == "fill-spans" else ()
-        return {"vocabulary": Vocabulary.learn(data.train, s.vocabulary, kind=s.pieces, extra=extra)}
+        return {"vocabulary": Vocabulary.learn(vocabulary_lines(data.train), s.vocabulary, kind=s.pieces, extra=extra)}
 
     def _make_network(self, vocabularies: Mapping[str, Vocabulary]) -> nn.Module:
         s, size = self.settings, vocabularies["vocabulary"].size
@@ -153,9 +157,9 @@ class MaskedLanguageModel(TextModel[WordsSettings, WordsData]):
             return Transformer(s.network, size, size, seed=s.train.seed)
         return MaskedWords(s.network, size, seed=s.train.seed)
 
-    def _lesson(self, data: WordsData, network: nn.Module) -> Lesson:
+    def _lesson(self, data: WordsData, network: nn.Module, shelf: Shelf) -> Lesson:
         s, vocabulary = self.settings, self._vocabularies["vocabulary"]
-        train = windows(vocabulary.encode(data.train), self._most)
+        train = windows(shelf.keep("text", lambda: vocabulary.encode_stream(data.train)), self._most)
         if isinstance(network, Transformer):
             return spans_lesson(s, vocabulary, train, windows(vocabulary.encode(data.valid), self._most), network)
         return words_lesson(
@@ -166,7 +170,8 @@ class MaskedLanguageModel(TextModel[WordsSettings, WordsData]):
         return self.settings.train
 
     def _fingerprint(self, data: WordsData) -> str:
-        return fingerprint_of_bytes(line.encode() for lines in data for line in (f"{len(lines)} lines", *lines))
+        counted = (chain([f"{len(lines)} lines"], lines) for lines in data)
+        return fingerprint_of_bytes(line.encode() for line in chain.from_iterable(counted))
 
     def _facts(self, data: WordsData) -> dict[str, Any]:
         vocabulary = self._vocabularies["vocabulary"]
@@ -185,15 +190,15 @@ class MaskedLanguageModel(TextModel[WordsSettings, WordsData]):
 
 
 def words_data(lines: Lines, valid: Lines | None) -> WordsData:
-    """The lines with words in them. Without `valid`, every 20th is held out for it, of long texts about 2000. `DataError`."""
-    train = [line for line in lines if line.strip()]
-    if valid is not None:
-        held = [line for line in valid if line.strip()]
-        if not held:
-            raise DataError("The validation text has no line with words.", "In the validation text.", "Give some.")
-    else:
-        step = max(_HELD_OUT, len(train) // _MOST_HELD_OUT)
-        held, train = train[step - 1 :: step], [line for i, line in enumerate(train) if (i + 1) % step]
+    """The lines with words. Without `valid`, every 20th is held out for it, of long texts about 2000. `DataError`."""
+    marked = with_text(lines) if isinstance(lines, LineFile) else np.array([bool(line.strip()) for line in lines], bool)
+    held = [line for line in valid or () if line.strip()]
+    if valid is not None and not held:
+        raise DataError("The validation text has no line with words.", "In the validation text.", "Give some.")
+    if valid is None:
+        marked, out = parted(marked, _HELD_OUT, _MOST_HELD_OUT)
+        held = SomeLines(lines, out).held() if isinstance(lines, LineFile) else list(compress(lines, out))
+    train: Lines = SomeLines(lines, marked) if isinstance(lines, LineFile) else list(compress(lines, marked))
     if len(train) < 2 or not any(len(line.split()) > 1 for line in train):
         raise DataError(
             f"There are {len(train)} lines with words to learn from; allowed: 2 or more, one of them with two words.",
