@@ -98,7 +98,7 @@ def with_torch(s: dict, autocast: bool) -> Callable[[Batch], None]:
     return stepper(model, model, autocast)
 
 
-def marian(s: dict) -> Callable[[Batch], None]:
+def marian_model(s: dict, use_cache: bool = False) -> nn.Module:
     from transformers import MarianConfig, MarianMTModel
 
     shape = {
@@ -107,7 +107,7 @@ def marian(s: dict) -> Callable[[Batch], None]:
         for name, key in (("layers", "layers"), ("ffn_dim", "d_ff"), ("attention_heads", "heads"))
     }
     dropped = dict.fromkeys(("dropout", "attention_dropout", "activation_dropout"), s["dropout"])
-    model = MarianMTModel(
+    return MarianMTModel(
         MarianConfig(
             vocab_size=s["vocabulary"],
             d_model=s["d_model"],
@@ -117,11 +117,15 @@ def marian(s: dict) -> Callable[[Batch], None]:
             eos_token_id=EOS,
             decoder_start_token_id=BOS,
             scale_embedding=True,
-            use_cache=False,
+            use_cache=use_cache,
             **shape,
             **dropped,
         )
     )
+
+
+def marian(s: dict) -> Callable[[Batch], None]:
+    model = marian_model(s)
 
     def loss(batch: Batch) -> Tensor:
         source, read, said = batch
@@ -131,7 +135,7 @@ def marian(s: dict) -> Callable[[Batch], None]:
     return stepper(model, loss)
 
 
-def joey(s: dict) -> Callable[[Batch], None]:
+def joey_model(s: dict) -> nn.Module:
     from types import SimpleNamespace
     from unittest.mock import MagicMock
 
@@ -164,9 +168,13 @@ def joey(s: dict) -> Callable[[Batch], None]:
         "layer_norm": "pre",
         "embeddings": {"embedding_dim": s["d_model"], "scale": True, "dropout": s["dropout"]},
     }
-    model = build_model(
+    return build_model(
         {"tied_embeddings": True, "tied_softmax": True, "encoder": side, "decoder": dict(side)}, words, words
     )
+
+
+def joey(s: dict) -> Callable[[Batch], None]:
+    model = joey_model(s)
     model.loss_function = ("crossentropy", 0.1)
     moved = torch.arange(s["vocabulary"])
     moved[:4] = torch.tensor([1, 2, 3, 0])

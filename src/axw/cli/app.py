@@ -16,6 +16,7 @@ from axw.cli import (
     ladder,
     resume,
     serve,
+    translating,
     translation,
     trees,
     using,
@@ -69,7 +70,7 @@ fit.app.command("trees", epilog=trees.FIT)(trees.fit_trees)
 app.add_typer(fit.app, name="fit")
 app.command(epilog=resume.EPILOG)(resume.resume)
 app.command(epilog=words.FILL)(words.fill)
-app.command(epilog=translation.TRANSLATE)(translation.translate)
+app.command(epilog=translating.TRANSLATE)(translating.translate)
 app.command(epilog=aligning.ALIGN)(aligning.align)
 app.command(epilog=trees.PARSE)(trees.parse)
 app.command(epilog=using.PREDICT)(using.predict)

@@ -81,7 +81,10 @@ def counted_warnings(everything: bool) -> Iterator[None]:
 
 
 class Progress:
-    """`progress(done, total, what)`: a bar on a terminal, else one plain line at most every ten seconds, on stderr."""
+    """`progress(done, total, what)`: a bar on a terminal, else one plain line at most every ten seconds, on stderr.
+
+    `total` is None where nobody knows it.
+    """
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.stream = sys.stderr if stream is None else stream
@@ -98,7 +101,7 @@ class Progress:
         self.task = bar.add_task("", total=None)
         return bar
 
-    def __call__(self, done: int, total: int, what: str = "") -> None:
+    def __call__(self, done: int, total: int | None, what: str = "") -> None:
         if self.bar is not None:
             from rich.markup import escape
 
@@ -106,7 +109,9 @@ class Progress:
             self.bar.update(self.task, completed=done, total=total, description=described)
         elif self.stream is not None and self.clock() - self.spoke >= 10:
             self.spoke = self.clock()
-            print(visible(f"{done}/{total} {what}".rstrip()), file=self.stream, flush=True)
+            print(
+                visible(f"{done}{'' if total is None else f'/{total}'} {what}".rstrip()), file=self.stream, flush=True
+            )
 
     def __enter__(self) -> Progress:
         if self.bar is not None:

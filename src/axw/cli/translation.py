@@ -1,17 +1,16 @@
-"""`axw fit translation` and `axw translate`: a translator trained on the user's own pairs."""
+"""`axw fit translation`: a translator trained on the user's own pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from axw.cli.aligning import read_dictionary
-from axw.cli.options import Json, examples
-from axw.cli.output import result, result_json, say
+from axw.cli.options import examples
+from axw.cli.output import say
 from axw.cli.training import (
     Budget,
     CheckpointEvery,
@@ -31,7 +30,6 @@ from axw.cli.training import (
     told,
     write_report,
 )
-from axw.errors import DataError
 
 if TYPE_CHECKING:
     from axw.models.text_model import Place
@@ -41,11 +39,6 @@ FIT = examples(
     "axw fit translation train.de train.en --save de-en.run",
     "axw fit translation train.de train.en --valid valid.de valid.en --save quick.run --minutes 10 --seed 3",
     "axw fit translation train.de train.en --save luong.run --steps 5000 --set architecture=luong --set luong.window=local-p",
-)
-TRANSLATE = examples(
-    "axw translate de-en.run < valid.de",
-    "axw translate de-en.run valid.de --beam 1 --set search.no_repeat_ngram=3",
-    "axw translate de-en.run valid.de --beam 2 --nbest 2 --json",
 )
 
 
@@ -134,83 +127,3 @@ def _pairs(source: str, target: str) -> tuple[list[str], list[str]]:
         say(pairs.report.to_text())
         found = list(pairs)
     return [pair.source for pair in found], [pair.target for pair in found]
-
-
-def translate(  # noqa: PLR0913
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="The run that `axw fit translation` made, or its model.")
-    ],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The lines; - or nothing is stdin.")] = Path("-"),
-    beam: Annotated[int | None, typer.Option("--beam", help="Hypotheses followed at once; 1 is greedy.")] = None,
-    nbest: Annotated[int | None, typer.Option("--nbest", help="Translations of each line, with --json.")] = None,
-    alpha: Annotated[float | None, typer.Option("--alpha", help="Length penalty ((5 + n) / 6)^alpha.")] = None,
-    others: Annotated[
-        list[Path] | None,
-        typer.Option("--with", help="Translate with the mean of several models, repeatable.", metavar="MODEL"),
-    ] = None,
-    dictionary: Annotated[
-        Path | None,
-        typer.Option("--dictionary", help="What axw align --dictionary wrote: words for unknown ones.", metavar="FILE"),
-    ] = None,
-    prefix: Annotated[
-        Path | None,
-        typer.Option(
-            "--prefix", help="What each translation begins with: a line for each line, or empty.", metavar="FILE"
-        ),
-    ] = None,
-    direction: Annotated[
-        str, typer.Option("--direction", help="forward, or backward for a model that learned both_directions.")
-    ] = "forward",
-    change: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Any other setting of the search, repeatable.", metavar="NAME=VALUE"),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Translate: one line out for each line in, in order.
-
-    A line that is longer than the model has learned from is translated in parts. A model of whole words writes the source word
-    where it does not know a word, or what --dictionary says for it.
-    """
-    from dataclasses import replace
-
-    from axw.data import read_lines
-    from axw.learning import with_settings
-    from axw.models.translation.translator import Translator, TranslatorEnsemble
-
-    loaded: Translator = Translator.load(model)
-    if others:
-        loaded = TranslatorEnsemble([loaded, *(Translator.load(other) for other in others)])
-    given = {"beam": beam, "nbest": nbest, "alpha": alpha}
-    settings = replace(
-        with_settings(loaded.settings.search, [text.removeprefix("search.") for text in change or []]),
-        **{name: value for name, value in given.items() if value is not None},  # type: ignore[arg-type]
-    )
-    words = None if dictionary is None else read_dictionary(dictionary)
-    begun, number = None if prefix is None else list(read_lines(str(prefix))), 0
-    found = loaded.hypotheses(
-        _counted(iter(read_lines(str(file)))),
-        search=settings,
-        prefix=begun,
-        direction=direction,  # type: ignore[arg-type]  # the translator says what is allowed
-        dictionary=words,
-    )
-    for number, answers in enumerate(found, 1):
-        if json:
-            result_json({"schema": "axw.translate/1", "line": number, "translations": [a._asdict() for a in answers]})
-        else:
-            result(answers[0].text.replace("\n", " ") if answers else "")
-    if begun is not None and len(begun) > number:
-        raise DataError(
-            f"There are {len(begun)} prefixes for {number} lines.",
-            str(prefix),
-            "Give one for each line, or an empty line.",
-        )
-
-
-def _counted(lines: Iterator[str], every: int = 10_000) -> Iterator[str]:
-    """The lines, and a word on stderr after each ten thousand."""
-    for done, line in enumerate(lines, 1):
-        yield line
-        if done % every == 0:
-            say(f"{done:,} lines read")

@@ -29,11 +29,14 @@ from axw.models.translation.lesson import BACKWARD, FORWARD, Encoded, likelihood
 from axw.models.translation.long_lines import flat
 from axw.models.translation.settings import TranslationSettings
 from axw.networks.luong import LuongNetwork
+from axw.networks.products import Precision
+from axw.networks.steps import steps_of
 from axw.networks.transformer import Transformer
 
 Direction = Literal["forward", "backward"]
 _AT_ONCE, _HYPOTHESES = 64, 1024  # sentences that are translated beside each other, and hypotheses of all of them
-_CHUNK = 2048  # lines that are sorted by length before they are translated
+_CHUNK = 512  # lines that are sorted by length before they are translated
+_WORTH = 16  # lines from which on weights are laid out for steps
 
 
 class Translator(TextModel[TranslationSettings, TranslationData]):
@@ -93,27 +96,35 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
         prefix: Sequence[str] | None = None,
         direction: Direction = "forward",
         dictionary: Mapping[str, str] | None = None,
+        precision: Precision = "fp32",
+        first: int = 0,
     ) -> Iterator[list[Translation]]:
         """The `search.nbest` best translations of each line, best first, as they are made.
 
-        prefix   a text for each line that its translation must begin with; may be empty. `UsageError` for too few of them, or for
-                 a word that the vocabulary cannot write
+        prefix     a text for each line that its translation must begin with; may be empty. `UsageError` for too few of them, or
+                   for a word that the vocabulary cannot write
+        precision  of the products: fp32; bf16 and int8 are faster and not quite the same (`axw.networks.products`)
+        first      the number of the first line, which samples depend on
         """
         settings = self.settings.search if search is None else search
         settings = settings if beam is None else replace(settings, beam=beam, nbest=min(settings.nbest, beam))
         writes = dictionary if dictionary is not None else {}
         lines, done = iter(lines), 0
+        decoders: list[Any] = []
         while chunk := list(islice(lines, _CHUNK)):
             begun = None if prefix is None else list(prefix[done : done + len(chunk)])
             if begun is not None and len(begun) < len(chunk):
                 raise UsageError(
                     f"There are {done + len(begun)} prefixes for more lines; allowed: one for each line.", "In prefix."
                 )
-            yield from self._chunk(chunk, settings, begun, direction, writes, done)
+            if not decoders:
+                decoders = self._decoders(precision, fast=len(chunk) >= _WORTH)
+            yield from self._chunk(decoders, chunk, settings, begun, direction, writes, first + done)
             done += len(chunk)
 
-    def _chunk(
+    def _chunk(  # noqa: PLR0913 (what one call of `hypotheses` was given)
         self,
+        decoders: Sequence[Any],
         lines: list[str],
         settings: SearchSettings,
         prefix: list[str] | None,
@@ -139,7 +150,7 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
         at_once = max(1, min(_AT_ONCE, _HYPOTHESES // settings.beam))
         for start in range(0, len(order), at_once):
             index = order[start : start + at_once]
-            for part, found in zip(index, self._search(ids, index, settings, begun, first), strict=True):
+            for part, found in zip(index, self._search(decoders, ids, index, settings, begun, first), strict=True):
                 text = partial(self._text, parts[part], target, dictionary, direction)
                 answers[part] = [
                     Translation(text(best.ids), best.ids, best.score, best.log_probability, best.finished)
@@ -158,18 +169,36 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
         return replace_unknown(self, line, ids, dictionary)
 
     def _search(
-        self, ids: Sentences, index: np.ndarray, settings: SearchSettings, prefix: Sentences | None, first: int
+        self,
+        decoders: Sequence[Any],
+        ids: Sentences,
+        index: np.ndarray,
+        settings: SearchSettings,
+        prefix: Sentences | None,
+        first: int,
     ) -> list[list[Hypothesis]]:
-        decoder, state = self._begin(torch.from_numpy(pad(ids, index, after=(EOS,))))
+        decoder, state = begin(decoders, torch.from_numpy(pad(ids, index, after=(EOS,))))
         begun = None if prefix is None else [prefix[i].tolist() for i in index]
         lengths, numbers = ids.lengths[index] + 1, index + first
         return search(decoder, state, settings, source_lengths=lengths.tolist(), prefix=begun, numbers=numbers.tolist())
 
+    def _networks(self) -> list[nn.Module]:
+        """The networks whose probabilities are averaged."""
+        return [self.network]
+
+    def _decoders(self, precision: Precision = "fp32", *, fast: bool = False) -> list[Any]:
+        """What steps: the networks themselves, or their weights laid out for steps, which takes about as long as ten lines."""
+        if not fast and precision == "fp32":
+            return list(self._networks())
+        return [steps_of(network, precision) for network in self._networks()]
+
+    def check(self, search: SearchSettings, precision: Precision) -> None:
+        """`UsageError` for what this translator cannot be asked, before anything is computed."""
+        self._decoders(precision)
+
     def _begin(self, source: torch.Tensor) -> tuple[Any, Any]:
-        """What the search steps with, and its first state; several networks are one decoder."""
-        network: Any = self.network
-        with torch.no_grad():
-            return network, network.start(network.encode(source))
+        """What steps as the networks themselves do, and its first state."""
+        return begin(self._decoders(), source)
 
     # -------------------------------------------------------------------------------------------------------- measuring
 
@@ -179,9 +208,9 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
             raise DataError(f"There are {len(source)} sources and {len(target)} targets.", "In score.", "Give pairs.")
         one, other = self._sides(direction)
         ids, aims = self._encode(source, one, direction), other.encode(target)
-        found = np.zeros(len(source))
+        found, decoders = np.zeros(len(source)), self._decoders()
         for index in batches_by_length(ids.lengths + 1, 4096, seed=0, epoch=0, most=_AT_ONCE):
-            decoder, state = self._begin(torch.from_numpy(pad(ids, index, after=(EOS,))))
+            decoder, state = begin(decoders, torch.from_numpy(pad(ids, index, after=(EOS,))))
             for i, logs in zip(index, score(decoder, state, [aims[i].tolist() for i in index]), strict=True):
                 found[i] = float(logs.sum(dtype=np.float64))
         return found
@@ -313,9 +342,15 @@ class TranslatorEnsemble(Translator):
         self._vocabularies = translators[0]._vocabularies
         self._network = translators[0].network
 
-    def _begin(self, source: torch.Tensor) -> tuple[Any, Any]:
-        parts = [translator._begin(source) for translator in self.translators]
-        return Ensemble([decoder for decoder, _ in parts]), tuple(state for _, state in parts)
+    def _networks(self) -> list[nn.Module]:
+        return [translator.network for translator in self.translators]
 
     def _cross(self, source: torch.Tensor, read: torch.Tensor, layer: str) -> np.ndarray:
         return np.asarray(np.mean([translator._cross(source, read, layer) for translator in self.translators], axis=0))
+
+
+def begin(decoders: Sequence[Any], source: torch.Tensor) -> tuple[Any, Any]:
+    """What the search steps with, and its first state; several networks are one decoder."""
+    with torch.no_grad():
+        states = tuple(decoder.start(decoder.encode(source)) for decoder in decoders)
+    return (decoders[0], states[0]) if len(decoders) == 1 else (Ensemble(decoders), states)
