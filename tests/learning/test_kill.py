@@ -17,7 +17,6 @@ def measure(*arguments: str) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-@pytest.mark.slow  # test_checkpoints.py kills a save, test_resume.py and test_signals.py stop runs
 def test_thirty_kills():
     found = measure("--kills", "30", "--seed", "1")
     assert found["kills"] == 30
