@@ -128,9 +128,8 @@ def write(names: list[str]) -> None:
     for name in names:
         with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
             write_texts(Path(folder))
-            found = [
-                (*step.span, ending(step.text, printed)) for step, printed in play(name, Path(folder), patch, slow=True)
-            ]
+            played = play(name, Path(folder), patch, slow=name in SLOW)
+            found = [(*step.span, ending(step.text, printed)) for step, printed in played]
             for picture in pictures(name):
                 target = ROOT / "docs" / picture
                 target.parent.mkdir(exist_ok=True)
