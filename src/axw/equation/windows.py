@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 
 class PredictedPlace(nn.Module):
-    """p_i = S sigmoid(v_p' tanh(X_i W_p)): a real place between 0 and the memory's length S (Luong et al. 2015, eq. 10)."""
+    """p_i = S sigmoid(v_p' tanh(X_i W_p)): a real place between 0 and the memory's length S (Luong et al. 2015, section 3.2)."""
 
     def __init__(self, d: int, k: int | None = None) -> None:
         super().__init__()
