@@ -286,7 +286,8 @@ def test_an_error_at_any_operation_loses_nothing(run: Path, tmp_path: Path, code
             break
     assert saved and n > 25
     assert raised > 10 or not (lasting or code == errno.EROFS)  # one passing failure is made good by the second attempt
-    assert opened is None or len(os.listdir("/proc/self/fd")) == opened
+    # Not equal: files of other tests may have been closed meanwhile, when their objects were collected.
+    assert opened is None or len(os.listdir("/proc/self/fd")) <= opened
 
 
 def test_dying_at_any_operation_loses_nothing(run: Path, tmp_path: Path) -> None:

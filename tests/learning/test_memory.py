@@ -56,7 +56,8 @@ def test_flat_over_an_epoch(changes: list[str], after: float) -> None:
     steps = len(peaks)
     assert steps > 40
     assert peaks[-1] - peaks[int(after * steps)] < 0.02 * peaks[-1], [peak // 2**20 for peak in peaks[:: steps // 8]]
-    assert notes[-1].startswith("peak memory 0.") and "GB more than before the first step" in notes[-1]
+    # A process that a large one started counts that one's peak too, so the first number is not ours to know.
+    assert notes[-1].startswith("peak memory ") and "GB more than before the first step" in notes[-1]
 
 
 def test_how_it_is_told() -> None:
