@@ -7,6 +7,11 @@ Property tests draw the same examples each time, so that one commit has one resu
 from __future__ import annotations
 
 import os
+import signal
+
+# A shell that starts a job behind its back has it ignore Ctrl-C, and what it starts inherits that: here Ctrl-C is tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tiny tensors gain nothing from threads, and two of them waiting for each other on a busy machine lose much.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
