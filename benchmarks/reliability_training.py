@@ -40,6 +40,14 @@ TASKS: dict[str, TrainSettings] = {
     "bf16, accumulation, mean of evaluations": settings(
         steps=40, precision="bf16", accumulate=2, average=3, checkpoint_every=2
     ),
+    "muon in bf16, mean of evaluations": settings(
+        steps=40,
+        precision="bf16",
+        average=4,
+        checkpoint_every=2,
+        optimizer=OptimizerSettings(name="muon", beta2=0.98, clip=1.0, weight_decay=0.01),
+        schedule=ScheduleSettings(name="inverse-square-root", rate=8e-3, warmup=5),
+    ),
     "sgd, Luong's halving, epochs": settings(
         steps=None,
         epochs=8,

@@ -27,6 +27,15 @@ def test_a_rotated_product_depends_on_the_distance_alone() -> None:
     torch.testing.assert_close(rotate(q, 9).norm(dim=-1), q.norm(dim=-1), rtol=1e-6, atol=1e-6)
 
 
+def test_a_rotation_is_a_product_of_complex_numbers_and_so_is_its_gradient() -> None:
+    torch.manual_seed(0)
+    X = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
+    angle = torch.arange(7.0, 12.0)[:, None] * 10000.0 ** (-torch.arange(0, 6, 2) / 6)
+    turned = torch.complex(*X.chunk(2, -1)) * torch.polar(torch.ones_like(angle), angle)
+    torch.testing.assert_close(rotate(X, 7), torch.cat([turned.real, turned.imag], -1), rtol=1e-5, atol=1e-5)
+    assert torch.autograd.gradcheck(lambda X: rotate(X, 7), X)
+
+
 def test_rotary_word_by_word_is_rotary_at_once() -> None:
     torch.manual_seed(0)
     d, k, h, n = 13, 4, 3, 7

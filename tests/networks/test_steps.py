@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from axw.decoding import SearchSettings, score, search
+from axw.equation import turns
 from axw.errors import UsageError
 from axw.networks.blocks import TransformerSettings
 from axw.networks.luong import LuongNetwork
@@ -26,6 +27,7 @@ FORMS = [
     replace(TINY, norm="rms", shared="none", feedforward="swiglu", output_bias=True, norm_epsilon=1e-3),
     replace(TINY, positions="learned", feedforward="none", decoder_layers=3),
     replace(TINY, positions="none", layers=0, decoder_layers=1, d_k=6, d_v=6),
+    replace(TINY, positions="rotary", feedforward="geglu", d_k=6, d_v=6),
 ]
 LUONG = LuongSettings(layers=2, d_model=11, d_embedding=7, shared="none", dropout=0.0)
 LUONGS = [
@@ -152,6 +154,13 @@ def test_attention_is_the_networks_own() -> None:
             torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_places_beyond_those_that_are_kept() -> None:
+    steps = TransformerSteps(network(replace(TINY, positions="rotary", d_k=6, d_v=6)))
+    at_once = turns(1030, 6)
+    for place, n in ((0, 5), (1023, 1), (1023, 2), (1025, 5)):
+        torch.testing.assert_close(steps._turns(place, n), at_once[:, place : place + n])
+
+
 def test_whole_numbers() -> None:
     X = torch.tensor([[1.0, -254.0, 63.0], [0.0, 0.0, 0.0], [1e-20, 3e-20, -2e-20]])
     X8, z = whole(X)
@@ -165,7 +174,7 @@ def test_whole_numbers() -> None:
 
 def test_what_is_not_known() -> None:
     for settings in (
-        replace(TINY, positions="rotary", d_k=4, d_v=4),
+        replace(TINY, positions="alibi"),
         replace(TINY, d_k=4, d_v=5),
         replace(TINY, heads=1, score="dot"),
     ):

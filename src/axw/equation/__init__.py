@@ -5,7 +5,7 @@ from axw.equation.dropout import dropout
 from axw.equation.feedforward import KINDS, FeedForward, gated_width
 from axw.equation.memory import Memory, append, gather
 from axw.equation.normalize import normalize
-from axw.equation.positions import DistanceBias, Rotary, alibi, rotate, sinusoids
+from axw.equation.positions import DistanceBias, Rotary, alibi, rotate, sinusoids, turned, turns
 from axw.equation.scores import (
     Concat,
     ConcatIdentity,
@@ -47,5 +47,7 @@ __all__ = [
     "normalize",
     "rotate",
     "sinusoids",
+    "turned",
+    "turns",
     "split_heads",
 ]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axw.equation import KINDS, Attention, FeedForward, QueryKey, sinusoids
+from axw.equation import KINDS, Attention, FeedForward, QueryKey, sinusoids, turned, turns
 from axw.equation.feedforward import Kind
 from axw.errors import UsageError
 from axw.networks.blocks import DecoderLayer, EncoderLayer, Residual
@@ -24,7 +24,7 @@ from axw.networks.products import Precision, Product, laid_out, product
 from axw.networks.said import Said, grown, nothing, select
 from axw.networks.transformer import Embedding, Transformer
 
-_PLACES = 1024  # sinusoids that are kept
+_PLACES = 1024  # sinusoids and turns that are kept
 _FEW = 4  # sentences up to which PyTorch's fused attention is faster than two products, on the CPUs that were measured
 
 
@@ -118,12 +118,12 @@ class StepState(NamedTuple):
 
 
 def steps_fast(network: nn.Module) -> bool:
-    """Whether `TransformerSteps` knows a network of these settings: query-key scores and a softmax, places added to X."""
+    """Whether `TransformerSteps` knows it: query-key scores, a softmax, places added to X or turning queries and keys."""
     if type(network) is not Transformer:
         return False
     s = network.settings
     plain = s.score == "query-key" and s.normalize == "softmax" and s.window is None
-    return plain and s.positions in ("sinusoidal", "learned", "none") and s.key_width == s.value_width
+    return plain and s.positions in ("sinusoidal", "learned", "rotary", "none") and s.key_width == s.value_width
 
 
 class TransformerSteps:
@@ -142,6 +142,8 @@ class TransformerSteps:
         self.layers = [self._decoder_layer(layer) for layer in network.decoder_layers()]
         self.encoder_last, self.last = self._norm(network.encoder.last), self._norm(network.last)
         self.projection = laid_out(precision, network.projection, network.output_bias)
+        rotary = self.settings.positions == "rotary"
+        self.turns = turns(_PLACES, self.settings.key_width).to(self.kind) if rotary else None
 
     # ---------------------------------------------------------------------------------------------- laying weights out
 
@@ -198,8 +200,9 @@ class TransformerSteps:
         mask = None
         if not bool(real.all()):
             mask = X.new_zeros(b, 1, 1, m).masked_fill_(~real[:, None, None, :], -torch.inf)
+        by = self._turns(0, m)
         for own, change in self.encoder:
-            X = self._around(X, own.norm, lambda R, own=own: self._read_own(R, own, b, mask))  # type: ignore[misc]
+            X = self._around(X, own.norm, lambda R, own=own: self._read_own(R, own, b, mask, by))  # type: ignore[misc]
             X = self._changed(X, change)
         X = X if self.encoder_last is None else self.encoder_last(X)
         h = self.settings.heads
@@ -229,10 +232,10 @@ class TransformerSteps:
         (b, w), source = tokens.shape, state.source
         said = grown(state.said, w)
         readable = None if said.readable is None else said.readable[:, None]
-        X = self.embed_target(tokens.flatten(), state.words)
+        X, by = self.embed_target(tokens.flatten(), state.words), self._turns(state.words, 1)
         for layer, (own, cross, change) in enumerate(self.layers):
             room, asked = said.rows.buffer[layer, :, :, :, : said.n], source.memories[layer]
-            X = self._around(X, own.norm, lambda R: self._write_and_read(R, own, room, readable, w))  # noqa: B023
+            X = self._around(X, own.norm, lambda R: self._write_and_read(R, own, room, readable, w, by))  # noqa: B023
             X = self._around(X, cross.norm, lambda R: self._read_source(R, cross, asked, source.mask, seen))  # noqa: B023
             X = self._changed(X, change)
         X = X if self.last is None else self.last(X)
@@ -255,16 +258,31 @@ class TransformerSteps:
     def _changed(self, X: Tensor, change: Change | None) -> Tensor:
         return X if change is None else self._around(X, change.norm, change.of)
 
-    def _read_own(self, R: Tensor, own: Own, b: int, mask: Tensor | None) -> Tensor:
+    def _turns(self, place: int, n: int) -> Tensor | None:
+        """The turns (2 n k) of n places, where queries and keys are turned."""
+        if self.turns is None:
+            return None
+        if place + n <= _PLACES:
+            return self.turns[:, place : place + n]
+        return turns(n, self.settings.key_width, place).to(self.kind)
+
+    def _read_own(self, R: Tensor, own: Own, b: int, mask: Tensor | None, by: Tensor | None) -> Tensor:
         """Of the encoder: every row of a sentence reads every other."""
-        Q, K, V = self._parts(own.asks_keys_values(R), b, 3)
+        Q, K, V = self._own_parts(R, own, b, by)
         return own.out(_joined(F.scaled_dot_product_attention(Q, K, V, attn_mask=mask, scale=1.0)))
 
-    def _write_and_read(self, R: Tensor, own: Own, room: Tensor, readable: Tensor | None, w: int) -> Tensor:
+    def _write_and_read(
+        self, R: Tensor, own: Own, room: Tensor, readable: Tensor | None, w: int, by: Tensor | None
+    ) -> Tensor:
         """Of the decoder: the new rows are written last in `room` (2 b h n k), and each hypothesis reads its ancestors."""
-        parts = self._parts(own.asks_keys_values(R), room.shape[1], 3)
-        room[:, :, :, -w:] = parts[1:]
-        return own.out(_read(parts[0], room, readable))
+        Q, room[0, :, :, -w:], room[1, :, :, -w:] = self._own_parts(R, own, room.shape[1], by)
+        return own.out(_read(Q, room, readable))
+
+    def _own_parts(self, R: Tensor, own: Own, b: int, by: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (b h n k) each; the first two turned by their places."""
+        parts = self._parts(own.asks_keys_values(R), b, 3)
+        Q, K = parts[:2] if by is None else turned(parts[:2], by)
+        return Q, K, parts[2]
 
     def _read_source(
         self, R: Tensor, cross: Cross, memory: Tensor, mask: Tensor | None, seen: list[Tensor] | None
