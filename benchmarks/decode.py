@@ -1,12 +1,15 @@
 """How fast a Transformer decodes on a CPU: axw beside CTranslate2, Hugging Face `generate` and JoeyNMT, in one run.
 
     python benchmarks/decode.py --peer-python PYTHON
+    python benchmarks/decode.py --peer-python PYTHON --model RUN --source FILE --reference FILE
 
-d 256, 3 + 3 layers, 4 heads, feed-forward 1024, vocabulary 8000, random weights; sources of 20 words, and exactly 20 words out.
+The first: d 256, 3 + 3 layers, 4 heads, feed-forward 1024, vocabulary 8000, random weights; sources of 20 words, and exactly
+20 words out; about 7 minutes. The second: real sentences with a trained model, in axw and exported to CTranslate2, with BLEU.
 Each engine lives in a process of its own; "x 2" are two processes of one thread each, both measured at once, and their sum. The
 engines take turns; a figure is words out in a second, at the median of all times that a batch was decoded. PYTHON is one with
-the peers (and PyTorch) in it; what it lacks is left out. Last come the limits of this machine, for one thread and for two
-processes: what the products of a step would take at the rate that PyTorch's own product of that kind reaches here.
+the peers, PyTorch and axw in it; what it lacks is left out, and said below the table. `--joeynmt-python` and so on name other
+ones. Last come the limits of this machine, for one thread: what the products of a step would take at the rate that PyTorch's own
+product of that kind reaches here. `--operations` counts what a step starts, which needs no idle machine. The tables are Markdown.
 """
 
 from __future__ import annotations
@@ -14,9 +17,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
+import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,53 +45,175 @@ WAYS = [  # engine, processes, threads of each
 ]
 
 
-class Worker:
-    """A process of `decode_worker.py`; `found` is False where it could not begin."""
+REAL = [(1, 1), (1, 5), (64, 1), (64, 5)]
+REAL_WAYS = [
+    ("CTranslate2 fp32", 1, 1),
+    ("CTranslate2 int8", 1, 1),
+    ("CTranslate2 fp32", 2, 1),
+    ("CTranslate2 int8", 2, 1),
+    ("axw fp32", 1, 1),
+    ("axw bf16", 1, 1),
+    ("axw int8", 1, 1),
+    ("axw fp32", 2, 1),
+    ("axw bf16", 2, 1),
+    ("axw int8", 2, 1),
+]
 
-    def __init__(self, python: str, engine: str, settings: dict[str, Any]) -> None:
-        command = [python, str(HERE / "decode_worker.py"), engine, json.dumps(settings)]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(settings["threads"])}
+
+class Absent(Exception):
+    """An engine that could not begin, or ended: its last words."""
+
+
+class Worker:
+    """A process of `decode_worker.py`, or of another file here. `Absent` where it does not begin or answer."""
+
+    def __init__(self, python: str, engine: str, settings: dict[str, Any], file: str = "decode_worker.py") -> None:
+        command = [python, str(HERE / file), engine, json.dumps(settings)]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(settings["threads"]), "HF_HUB_OFFLINE": "1"}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
-        self.found = bool(self.process.stdout.readline())
-        if not self.found:
-            print(f"{engine} is left out: {self.process.stderr.read().strip().splitlines()[-1:]}", file=sys.stderr)
 
-    def ask(self, batch: int, beam: int, seconds: float) -> None:
-        self.process.stdin.write(json.dumps({"batch": batch, "beam": beam, "seconds": seconds}) + "\n")
+    def begin(self) -> None:
+        self._line()
+
+    def ask(self, **question: Any) -> None:
+        self.process.stdin.write(json.dumps(question) + "\n")
         self.process.stdin.flush()
 
-    def answer(self) -> list[float]:
+    def answer(self) -> Any:
+        return json.loads(self._line())
+
+    def _line(self) -> str:
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"a worker ended: {self.process.stderr.read()[-2000:]}")
-        return json.loads(line)
+            raise Absent((self.process.stderr.read().strip().splitlines() or ["nothing was said"])[-1])
+        return line
 
     def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.kill()
+        self.process.communicate()
 
 
-def measured(options: argparse.Namespace, settings: dict[str, Any]) -> dict[str, list[float]]:
-    """Words a second of each way in each cell."""
-    rates: dict[str, list[list[float]]] = {}
-    for _ in range(options.turns):
-        for engine, count, threads in WAYS:
-            if options.only and options.only not in engine:
+def name_of(engine: str, count: int, threads: int) -> str:
+    return f"{engine}, {threads} thread{'s' * (threads > 1)}" + (f" x {count}" if count > 1 else "")
+
+
+def asked(
+    ways: list[tuple[str, int, int]],
+    options: argparse.Namespace,
+    settings: dict[str, Any],
+    file: str,
+    questions: list[dict],
+) -> tuple[dict[str, list[list[list[Any]]]], dict[str, str]]:
+    """Of each way and each question the answers of its processes, turn by turn; and why an engine is left out."""
+    found: dict[str, list[list[list[Any]]]] = {name_of(*way): [[] for _ in questions] for way in ways}
+    absent: dict[str, str] = {}
+    for turn in range(options.turns):
+        for engine, count, threads in ways:
+            if engine in absent or (options.only and options.only not in engine):
                 continue
-            python = sys.executable if engine.startswith("axw") else options.peer_python
-            workers = [Worker(python, engine, {**settings, "threads": threads}) for _ in range(count)]
-            if all(worker.found for worker in workers):
-                name = f"{engine}, {threads} thread{'s' * (threads > 1)}" + (f" x {count}" if count > 1 else "")
-                rates.setdefault(name, [[] for _ in CELLS])
-                for cell, found in zip(CELLS, rates[name], strict=True):
-                    for worker in workers:
-                        worker.ask(*cell, options.seconds)
-                    found.append(sum(cell[0] * settings["words"] / statistics.median(w.answer()) for w in workers))
-            for worker in workers:
-                worker.close()
-    return {name: [statistics.median(found) for found in cells] for name, cells in rates.items()}
+            print(f"turn {turn + 1}: {name_of(engine, count, threads)}", file=sys.stderr)
+            python = python_of(engine, options)
+            workers: list[Worker] = []
+            try:
+                for _ in range(count):
+                    workers.append(Worker(python, engine, {**settings, "threads": threads}, file))
+                for worker in workers:
+                    worker.begin()
+                for place, question in enumerate(questions):
+                    for part, worker in enumerate(workers):
+                        worker.ask(**question, part=part, parts=count)
+                    found[name_of(engine, count, threads)][place].append([worker.answer() for worker in workers])
+            except (Absent, OSError) as why:
+                absent[engine] = str(why)
+            finally:
+                for worker in workers:
+                    worker.close()
+    return found, absent
+
+
+def python_of(engine: str, options: argparse.Namespace) -> str:
+    peer = engine.split()[0].lower()
+    if peer == "axw":
+        return sys.executable
+    return getattr(options, f"{'huggingface' if peer == 'hugging' else peer}_python") or options.peer_python
+
+
+def measured(
+    options: argparse.Namespace, settings: dict[str, Any]
+) -> tuple[dict[str, list[float | None]], dict[str, str]]:
+    """Words a second of each way in each cell, None where there is no figure; and why an engine is left out."""
+    questions = [{"batch": batch, "beam": beam, "seconds": options.seconds} for batch, beam in CELLS]
+    found, absent = asked(WAYS, options, settings, "decode_worker.py", questions)
+
+    def rate(batch: int, turns: list[list[list[float]]]) -> float | None:
+        sums = [sum(batch * settings["words"] / statistics.median(taken) for taken in turn) for turn in turns]
+        return statistics.median(sums) if sums else None
+
+    rates = {
+        name: [rate(batch, turns) for (batch, _), turns in zip(CELLS, cells, strict=True)]
+        for name, cells in found.items()
+    }
+    return rates, absent
+
+
+def real_sentences(options: argparse.Namespace) -> None:
+    """Words out a second and BLEU on the user's own sentences; of two processes, each has every second line."""
+    from axw.data import read_lines
+    from axw.measures.translation import bleu_chrf
+
+    references = list(islice(read_lines(str(options.reference)), options.lines))
+    settings = {
+        "model": str(options.model),
+        "source": str(options.source),
+        "lines": options.lines,
+        "clock": options.clock,
+    }
+    questions = [{"batch": batch, "beam": beam} for batch, beam in REAL]
+    found, absent = asked(REAL_WAYS, options, settings, "decode_sentences.py", questions)
+    rows = {}
+    for name, cells in found.items():
+        rows[name] = []
+        for turns in cells:
+            if not turns:
+                rows[name].append(None)
+                continue
+            texts = [""] * sum(len(answer["texts"]) for answer in turns[0])
+            for part, answer in enumerate(turns[0]):
+                texts[part :: len(turns[0])] = answer["texts"]
+            words = sum(len(text.split()) for text in texts)
+            seconds = statistics.median(max(answer["seconds"] for answer in turn) for turn in turns)
+            rows[name].append(f"{words / seconds:,.0f} ({bleu_chrf(texts, references)[0].score:.2f})")
+    print(f"\n{len(references)} lines, words out a second (BLEU)\n")
+    print_table("words out a second (BLEU)", REAL, rows, absent)
+
+
+def operations(settings: dict[str, Any]) -> list[float]:
+    """How many operations of PyTorch one word takes to start, in axw fp32; whatever the machine is busy with."""
+    import decode_worker
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    decode, counts = decode_worker.axw(settings, "fp32"), []
+    for batch, beam in CELLS:
+        source = torch.full((batch, settings["source_words"]), decode_worker.FIRST)
+        decode(source, beam)
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            decode(source, beam)
+        counts.append(sum(event.cpu_parent is None for event in seen.events()) / settings["words"])
+    return counts
+
+
+def print_table(corner: str, cells: list[tuple[int, int]], rows: dict[str, list[Any]], absent: dict[str, str]) -> None:
+    """Markdown, a dash where there is no figure."""
+    heads = [f"batch {batch}, {'greedy' if beam == 1 else f'beam {beam}'}" for batch, beam in cells]
+    print(f"| {' | '.join([corner, *heads])} |\n|{'---|' * (len(cells) + 1)}")
+    for name, row in rows.items():
+        shown = ["–" if one is None else one if isinstance(one, str) else f"{one:,.0f}" for one in row]
+        print(f"| {' | '.join([name, *shown])} |")
+    for engine, why in absent.items():
+        print(f"\n{engine} is left out: {why}")
 
 
 def limits(settings: dict[str, Any]) -> dict[str, list[float]]:
@@ -96,7 +224,7 @@ def limits(settings: dict[str, Any]) -> dict[str, list[float]]:
 
     torch.set_num_threads(1)
     d, f, V, layers = (settings[name] for name in ("d_model", "d_ff", "vocabulary", "layers"))
-    source, words = settings["source"], settings["words"]
+    source, words = settings["source_words"], settings["words"]
 
     def seconds(kind: str, rows: int, shapes: list[tuple[int, int, int]]) -> float:
         total = 0.0
@@ -131,21 +259,37 @@ def limits(settings: dict[str, Any]) -> dict[str, list[float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer-python", default=sys.executable)
-    parser.add_argument("--turns", type=int, default=3)
+    for peer in ("ctranslate2", "huggingface", "joeynmt"):
+        parser.add_argument(f"--{peer}-python", help="where it is not the --peer-python")
+    parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     parser.add_argument("--only", help="engines whose name holds this")
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: where others use the machine too"
     )
-    shape = {"d_model": 256, "layers": 3, "heads": 4, "d_ff": 1024, "vocabulary": 8000, "source": 20, "words": 20}
+    parser.add_argument("--operations", action="store_true", help="count what a step starts instead of its time")
+    parser.add_argument("--model", type=Path, help="a run of `axw fit translation`, for real sentences instead")
+    parser.add_argument("--source", type=Path, help="a text, a sentence a line")
+    parser.add_argument("--reference", type=Path, help="its right translations")
+    parser.add_argument("--lines", type=int, default=500, help="how many of them")
+    shape = {"d_model": 256, "layers": 3, "heads": 4, "d_ff": 1024, "vocabulary": 8000, "source_words": 20, "words": 20}
     for name, value in shape.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=value)
     options = parser.parse_args()
+    if options.model is not None and (options.source is None or options.reference is None):
+        parser.error("--model needs --source and --reference")
+    begin = time.perf_counter()
+    machine = f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {time.strftime('%Y-%m-%d')}"
     settings = {name: getattr(options, name) for name in shape} | {"clock": options.clock}
-    table = measured(options, settings) | limits(settings)
-    print(f"{'words out a second':36s}" + "".join(f"  batch {b:2d} beam {w}" for b, w in CELLS))
-    for name, rates in table.items():
-        print(f"{name:36s}" + "".join(f"{rate:16,.0f}" for rate in rates))
+    if options.operations:
+        print_table("operations a step", CELLS, {"axw fp32": operations(settings)}, {})
+    elif options.model is not None:
+        real_sentences(options)
+    else:
+        rates, absent = measured(options, settings)
+        shown = {name: row for name, row in rates.items() if not options.only or options.only in name}
+        print_table("words out a second", CELLS, shown | limits(settings), absent)
+    print(f"\n{machine}; {time.perf_counter() - begin:.0f} seconds, {options.turns} turns, {options.clock} clock")
 
 
 if __name__ == "__main__":

@@ -192,7 +192,7 @@ def main() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         words = torch.randint(
-            FIRST, s["vocabulary"], (asked["batch"], s["source"]), generator=torch.Generator().manual_seed(1)
+            FIRST, s["vocabulary"], (asked["batch"], s["source_words"]), generator=torch.Generator().manual_seed(1)
         )
         decode(words, asked["beam"])
         taken, begin = [], time.perf_counter()

@@ -137,10 +137,36 @@ def test_the_engine_ctranslate2(capsys: Text) -> None:
         assert main(["translate", "bpe.run", "short.de", "--engine", "ctranslate2"]) == 2
         assert "pip install 'axw[export]'" in capsys.readouterr().err
         return
-    for beam in (["--beam", "1"], ["--beam", "3", "--alpha", "0"]):
-        own = translated(capsys, "bpe.run", "short.de", *beam)
-        assert translated(capsys, "bpe.run", "short.de", *beam, "--engine", "ctranslate2") == own
-    assert main(["translate", "bpe.run", "short.de", "--beam", "3", "--engine", "ctranslate2"]) == 2
-    assert "would not give the same answers: length_penalty is gnmt with a beam" in capsys.readouterr().err
+    for penalty in ("gnmt", "average", "none"):
+        for beam in ("1", "3"):
+            words = ["bpe.run", "short.de", "--beam", beam, "--set", f"search.length_penalty={penalty}"]
+            assert translated(capsys, *words, "--engine", "ctranslate2") == translated(capsys, *words)
+    assert main(["translate", "bpe.run", "short.de", "--engine", "ctranslate2", "--set", "search.coverage=0.2"]) == 2
+    assert "would not give the same answers: coverage is set" in capsys.readouterr().err
     assert main(["translate", "words.run", "short.de", "--engine", "ctranslate2"]) == 2
     assert "CTranslate2 cannot hold this network" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_the_engine_auto(capsys: Text, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers and one line that says which engine gave them; a few lines are not asked about."""
+    own = translated(capsys, "bpe.run", "short.de", "--engine", "torch")
+    assert translated(capsys, "bpe.run", "short.de") == own
+    monkeypatch.setattr(many, "MANY", 5)
+    assert main(["translate", "bpe.run", "short.de"]) == 0
+    said = capsys.readouterr()
+    assert said.out == own and said.err.count("\nengine ") + said.err.startswith("engine ") == 1
+    if importlib.util.find_spec("ctranslate2") is None:
+        assert "engine torch: CTranslate2 is not installed (pip install 'axw[export]')" in said.err
+        return
+    assert "lines a second on one core" in said.err
+    for words, why in (
+        (["bpe.run", "short.de", "--precision", "int8"], "engine torch: int8 is not the same in CTranslate2"),
+        (["bpe.run", "short.de", "--prefix", "short.en"], "engine torch: CTranslate2 is not asked for prefixes"),
+        (["bpe.run", "short.de", "--with", "bpe.run"], "engine torch: --with averages several models"),
+        (["bpe.run", "short.de", "--set", "search.min_length=2"], "would not give the same answers: min_length is set"),
+        (["bpe.run", "short.de", "--json"], "engine torch: --json shows log-probabilities"),
+        (["words.run", "short.de"], "engine torch: CTranslate2 cannot hold this network"),
+    ):
+        assert main(["translate", *words]) == 0
+        assert why in capsys.readouterr().err

@@ -6,7 +6,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,9 +99,11 @@ def translate(  # noqa: PLR0913 (a command line has as many parameters as it has
         direction=direction,  # type: ignore[arg-type]  # the translator says what is allowed
     )
     with ExitStack() as stack:
-        kept = None if out is None else stack.enter_context(_kept(out, job, json))
+        kept = None if out is None else stack.enter_context(_kept(out, job, json, engine))
         lines: Iterator[str] = iter(read_lines(str(file)))
         first = 0 if kept is None else _done_before(kept, lines, str(file))
+        if engine == "auto":
+            job, translator, lines = _fastest(job, translator, lines, processes, json)
         bar = stack.enter_context(Progress()) if _on_terminal(out) else None
         for part in _parts(job, translator, lines, processes, first):
             text = "".join(_lines(part, first, json))
@@ -149,7 +151,7 @@ def _job(
 
 
 def _loader(engine: str) -> Any:
-    """What loads the models: for torch, which is the fastest that gives the same answers (docs/results/decoding.md)."""
+    """What loads the models; for auto, with torch at first."""
     if engine == "ctranslate2":
         from axw.export.engine import load
 
@@ -157,6 +159,32 @@ def _loader(engine: str) -> Any:
     from axw.models.translation.many import load as with_torch
 
     return with_torch
+
+
+def _fastest(
+    job: Job, translator: Any, lines: Iterator[str], processes: int | None, json: bool
+) -> tuple[Job, Any, Iterator[str]]:
+    """The job and the translator of the fastest engine; few lines are not worth a measurement, and torch translates them."""
+    import torch
+
+    from axw.models.translation.many import MANY, cores
+
+    begin = list(islice(lines, MANY))
+    if len(begin) < MANY:
+        return job, translator, iter(begin)
+    if json:
+        say("engine torch: --json shows log-probabilities, and those of CTranslate2 are a little greater")
+        return job, translator, chain(begin, lines)
+    from axw.export.fastest import fastest
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads if processes == 1 or cores() == 1 else 1)
+    try:
+        choice = fastest(job, translator, begin)
+    finally:
+        torch.set_num_threads(threads)
+    say(f"engine {choice.why}")
+    return choice.job, choice.translator, chain(begin, lines)
 
 
 def _parts(job: Job, translator: Any, lines: Iterator[str], processes: int | None, first: int) -> Iterator[Part]:
@@ -177,7 +205,7 @@ def _lines(part: Part, first: int, json: bool) -> Iterator[str]:
 # -------------------------------------------------------------------------------------------------- what is done stays done
 
 
-def _kept(out: Path, job: Job, json: bool) -> KeptText:
+def _kept(out: Path, job: Job, json: bool, engine: str) -> KeptText:
     from axw.learning import to_dict
     from axw.models.text_model import model_folder
     from axw.storage import read_folder
@@ -187,7 +215,7 @@ def _kept(out: Path, job: Job, json: bool) -> KeptText:
         "model": [read_folder(model_folder(path)).manifest_sha256 for path in job.models],
         "search": to_dict(job.search),
         "precision": job.precision,
-        "engine": job.load.__module__,
+        "engine": "torch" if engine == "auto" else engine,  # which has the same answers
         "dictionary": None if job.dictionary is None else dict(job.dictionary),
         "prefix": None if job.prefix is None else _note(list(job.prefix)),
         "direction": job.direction,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from axw.decoding.settings import LengthPenalty, SearchSettings
@@ -43,10 +43,10 @@ def coverage_penalty(beta: float, seen: Tensor) -> float:
 
 
 class Limits(NamedTuple):
-    """Of each sentence (B,): the most ids, the end among them, and the length penalty of so many."""
+    """Of each sentence: the most ids, the end among them, and the length penalty of so many."""
 
-    length: Tensor
-    penalty: Tensor
+    length: list[int]
+    penalty: list[float]
 
 
 class Found:
@@ -56,9 +56,8 @@ class Found:
         self.settings, self.source_lengths = settings, source_lengths
         self.whole: list[list[Hypothesis]] = [[] for _ in source_lengths]
         self.cut: list[list[Hypothesis]] = [[] for _ in source_lengths]
-        self.count = torch.zeros(len(source_lengths), dtype=torch.int64)
         # The score that a hypothesis must beat to be among the n best.
-        self.worst = torch.full((len(source_lengths),), -torch.inf, dtype=torch.float64)
+        self.worst = [-math.inf] * len(source_lengths)
 
     def add(self, sentence: int, ids: list[int], log_probability: float, finished: bool, seen: Tensor | None) -> None:
         """One more hypothesis of this sentence; ids without the end."""
@@ -71,7 +70,6 @@ class Found:
             Hypothesis(tuple(ids), score, log_probability, finished)
         )
         if finished:
-            self.count[sentence] += 1
             if len(self.whole[sentence]) >= settings.nbest:
                 self.worst[sentence] = sorted((h.score for h in self.whole[sentence]), reverse=True)[settings.nbest - 1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -22,11 +23,13 @@ from axw.errors import NotFiniteError, UsageError
 class Live(NamedTuple):
     """The sentences that still go on.
 
-    sentences (b,) their numbers in the call; said (b w t); total (b w) float64 log-probability so far, -inf of a place in the
-    beam that holds none; state of the decoder; allowed, the state of the constraint; seen (b w m), attention summed over steps.
+    sentences, b numbers in the call; last (b w), the ids said last; said (b w t); total (b w) float64 log-probability so far,
+    -inf of a place in the beam that holds none; state of the decoder; allowed, the state of the constraint; seen (b w m),
+    attention summed over steps.
     """
 
-    sentences: Tensor
+    sentences: list[int]
+    last: Tensor
     said: Tensor
     total: Tensor
     state: Any
@@ -35,19 +38,19 @@ class Live(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """One step of every hypothesis: parents (b w2), tokens (b w2), total (b w2); and which of `ending` (b e) have ended.
+    """One step of every hypothesis: parents (b w2), tokens (b w2), total (b w2) float64, -inf where a place holds none.
 
-    ending: total of each hypothesis that says the end, -inf of those that do not; ending_parents (b e): what they went on from.
+    totals: the same as lists;  ending: those that say the end, by (row, hypothesis that they went on from, total).
     """
 
     parents: Tensor
     tokens: Tensor
     total: Tensor
-    ending: Tensor
-    ending_parents: Tensor
+    totals: list[list[float]]
+    ending: list[tuple[int, int, float]]
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def search(
     decoder: Decoder[State],
     state: State,
@@ -94,10 +97,10 @@ def search(
     while len(live.sentences):
         log_p, live = _ask(decoder, live, settings)
         choice = _choose(_restricted(log_p, live, given, allow, t), live, given, t)
-        _collect(found, live, choice, settings)
+        _collect(found, live, choice)
         done = _done(found, live, choice, given, t)
-        _collect_cut(found, live, choice, done, t + 1 >= given.limits.length)
-        live = _go_on(decoder, live, choice, (~done).nonzero().flatten(), allow)
+        _collect_cut(found, live, choice, done, t + 1, given)
+        live = _go_on(decoder, live, choice, [row for row, over in enumerate(done) if not over], allow)
         t += 1
     return found.results()
 
@@ -110,15 +113,16 @@ def _begin(decoder: Decoder[State], state: State, given: Task, allow: Constraint
             "In the search settings, coverage.",
             "Set coverage to 0, or use a decoder with `step_with_attention`.",
         )
-    sentences = torch.arange(b, device=device)
+    last = torch.full((b, 1), given.settings.start, device=device)
     said = torch.zeros(b, 1, 0, dtype=torch.int64, device=device)
     total = torch.zeros(b, 1, dtype=torch.float64, device=device)
-    live = Live(sentences, said, total, state, None if allow is None else allow.start(b), None)
+    live = Live(list(range(b)), last, said, total, state, None if allow is None else allow.start(b), None)
     w = given.settings.beam
     if given.settings.temperature is None or w == 1:
         return live
-    copies = torch.zeros(b, w, dtype=torch.int64, device=device)
+    sentences, copies = torch.arange(b, device=device), torch.zeros(b, w, dtype=torch.int64, device=device)
     return live._replace(
+        last=last.expand(b, w),
         said=said.expand(b, w, 0),
         total=total.expand(b, w),
         state=decoder.select(state, sentences, copies),
@@ -128,12 +132,10 @@ def _begin(decoder: Decoder[State], state: State, given: Task, allow: Constraint
 
 def _ask(decoder: Decoder[Any], live: Live, settings: SearchSettings) -> tuple[Tensor, Live]:
     """log p of what follows (b w V), and the state of the decoder and the attention after this step."""
-    b, w, t = live.said.shape
-    tokens = live.said[..., -1] if t else live.said.new_full((b, w), settings.start)
     if settings.coverage and isinstance(decoder, StepWithAttention):
-        log_p, A, state = decoder.step_with_attention(tokens, live.state)
+        log_p, A, state = decoder.step_with_attention(live.last, live.state)
         return log_p, live._replace(state=state, seen=A if live.seen is None else live.seen + A)
-    log_p, state = decoder.step(tokens, live.state)
+    log_p, state = decoder.step(live.last, live.state)
     return log_p, live._replace(state=state)
 
 
@@ -157,12 +159,15 @@ def _choose(log_p: Tensor, live: Live, given: Task, t: int) -> Choice:
         choice = _likeliest(log_p, live.total, settings, never)
     else:
         choice = _drawn(log_p, live, given, never, t)
-    if bool(choice.total.isnan().any()) or bool(choice.ending.isnan().any()):
+    sums = [sum(row) for row in choice.totals]  # of a row that holds NaN NaN, of one that holds -inf -inf
+    if any(map(math.isnan, [*sums, *(total for _, _, total in choice.ending)])):
         raise NotFiniteError(
             "The decoder gave a log-probability that is not a number.",
             f"At id {t + 1} of a hypothesis.",
             "The model's weights are likely not finite: use an earlier checkpoint.",
         )
+    if -math.inf not in sums:
+        return choice
     # A place in the beam without a hypothesis says the end, which every decoder and constraint knows.
     return choice._replace(tokens=choice.tokens.masked_fill(choice.total == -torch.inf, settings.end))
 
@@ -173,82 +178,98 @@ def _likeliest(log_p: Tensor, total: Tensor, settings: SearchSettings, never: li
     # At most one continuation of each of w hypotheses ends, so 2 w hold w that do not. Width 1 is done when it ends.
     totals, parents, tokens = best(log_p, total, 2 * w if w > 1 else 1, never)
     end = tokens == settings.end
-    ending = totals.masked_fill(~end, -torch.inf)[:, :w]
-    if w == 1:
-        return Choice(parents, tokens, totals.masked_fill(end, -torch.inf), ending, parents)
-    order = end.sort(dim=1, stable=True).indices[:, :w]
-    going_on = totals.masked_fill(end, -torch.inf).gather(1, order)
-    return Choice(parents.gather(1, order), tokens.gather(1, order), going_on, ending, parents[:, :w])
+    if not bool(end.any()):
+        parents, tokens, totals = parents[:, :w], tokens[:, :w], totals[:, :w]
+        return Choice(parents, tokens, totals, totals.tolist(), [])
+    ending = _ending(end[:, :w], parents, totals)
+    totals = totals.masked_fill(end, -torch.inf)
+    if w > 1:
+        order = end.sort(dim=1, stable=True).indices[:, :w]
+        parents, tokens, totals = parents.gather(1, order), tokens.gather(1, order), totals.gather(1, order)
+    return Choice(parents, tokens, totals, totals.tolist(), ending)
+
+
+def _ending(end: Tensor, parents: Tensor, totals: Tensor) -> list[tuple[int, int, float]]:
+    """Those of `end` (b e) that are hypotheses."""
+    rows, places = end.nonzero(as_tuple=True)
+    found = zip(rows.tolist(), parents[rows, places].tolist(), totals[rows, places].tolist(), strict=True)
+    return [one for one in found if one[2] != -math.inf]
 
 
 def _drawn(log_p: Tensor, live: Live, given: Task, never: list[int], t: int) -> Choice:
     """Every hypothesis goes on by itself, with an id that is drawn."""
     b, w, _ = log_p.shape
-    numbers = [given.numbers[sentence] for sentence in live.sentences.tolist()]
+    numbers = [given.numbers[sentence] for sentence in live.sentences]
     u = uniforms(given.settings.seed, numbers, w, t)
     tokens, drawn = (x.view(b, w) for x in draw(log_p.flatten(0, 1), u.flatten(), given.settings, never))
     total = live.total + drawn
     end = tokens == given.settings.end
     parents = torch.arange(w, device=log_p.device).expand(b, w)
-    return Choice(parents, tokens, total.masked_fill(end, -torch.inf), total.masked_fill(~end, -torch.inf), parents)
+    going_on = total.masked_fill(end, -torch.inf)
+    return Choice(parents, tokens, going_on, going_on.tolist(), _ending(end, parents, total))
 
 
-def _collect(found: Found, live: Live, choice: Choice, settings: SearchSettings) -> None:
+def _collect(found: Found, live: Live, choice: Choice) -> None:
     """Hypotheses that have ended leave the beam."""
-    for row, place in (choice.ending > -torch.inf).nonzero().tolist():
-        parent = int(choice.ending_parents[row, place])
-        found.add(
-            int(live.sentences[row]),
-            live.said[row, parent].tolist(),
-            float(choice.ending[row, place]),
-            True,
-            None if live.seen is None else live.seen[row, parent],
-        )
+    for row, parent, total in choice.ending:
+        seen = None if live.seen is None else live.seen[row, parent]
+        found.add(live.sentences[row], live.said[row, parent].tolist(), total, True, seen)
 
 
-def _done(found: Found, live: Live, choice: Choice, given: Task, t: int) -> Tensor:
-    """(b,) whether nothing that could still be said would change what is returned."""
-    sentences, settings = live.sentences, given.settings
-    device = sentences.device
-    greatest = choice.total.amax(1)
-    done = (found.count.to(device)[sentences] >= settings.beam) | (given.limits.length[sentences] <= t + 1)
-    if settings.temperature is not None:
-        return done | (greatest == -torch.inf)
-    return done | (greatest / given.limits.penalty[sentences] <= found.worst.to(device)[sentences])
+def _done(found: Found, live: Live, choice: Choice, given: Task, t: int) -> list[bool]:
+    """Of each live sentence whether nothing that could still be said would change what is returned."""
+    settings, limits, done = given.settings, given.limits, []
+    for sentence, totals in zip(live.sentences, choice.totals, strict=True):
+        greatest, worst = max(totals), found.worst[sentence]
+        if settings.temperature is None:
+            settled = greatest / limits.penalty[sentence] <= worst
+        else:
+            settled = greatest == -math.inf
+        done.append(settled or len(found.whole[sentence]) >= settings.beam or limits.length[sentence] <= t + 1)
+    return done
 
 
-def _collect_cut(found: Found, live: Live, choice: Choice, done: Tensor, at_limit: Tensor) -> None:
+def _collect_cut(found: Found, live: Live, choice: Choice, done: list[bool], length: int, given: Task) -> None:
     """What a done sentence is short of, from the hypotheses at its limit; from those before this step if none could go on."""
-    for row in done.nonzero().flatten().tolist():
-        sentence = int(live.sentences[row])
-        if not found.lacks(sentence):
+    for row, sentence in enumerate(live.sentences):
+        if not done[row] or not found.lacks(sentence):
             continue
-        alive = (choice.total[row] > -torch.inf).nonzero().flatten().tolist()
-        if alive and bool(at_limit[sentence]):
-            for place in alive:
-                parent = int(choice.parents[row, place])
-                said = [*live.said[row, parent].tolist(), int(choice.tokens[row, place])]
-                seen = None if live.seen is None else live.seen[row, parent]
-                found.add(sentence, said, float(choice.total[row, place]), False, seen)
+        totals, said = choice.totals[row], live.said[row].tolist()
+        if max(totals) > -math.inf and length >= given.limits.length[sentence]:
+            parents, tokens = choice.parents[row].tolist(), choice.tokens[row].tolist()
+            for parent, token, total in zip(parents, tokens, totals, strict=True):
+                if total > -math.inf:
+                    seen = None if live.seen is None else live.seen[row, parent]
+                    found.add(sentence, [*said[parent], token], total, False, seen)
         elif not found.whole[sentence]:
             for place in (live.total[row] > -torch.inf).nonzero().flatten().tolist():
                 seen = None if live.seen is None else live.seen[row, place]
-                found.add(sentence, live.said[row, place].tolist(), float(live.total[row, place]), False, seen)
+                found.add(sentence, said[place], float(live.total[row, place]), False, seen)
 
 
-def _go_on(decoder: Decoder[Any], live: Live, choice: Choice, keep: Tensor, allow: Constraint[Any] | None) -> Live:
+def _go_on(decoder: Decoder[Any], live: Live, choice: Choice, keep: list[int], allow: Constraint[Any] | None) -> Live:
     """The sentences of `keep`, each hypothesis with one more id. Where all stay as they are, nothing is moved."""
     b, w, _ = live.said.shape
-    parents, tokens = choice.parents[keep], choice.tokens[keep]
-    if not len(keep):
-        return live._replace(sentences=live.sentences[keep])
-    state, allowed, seen, said, sentences = live.state, live.allowed, live.seen, live.said, live.sentences
-    stays = torch.arange(w, device=keep.device).expand(b, w)
-    if parents.shape != stays.shape or not torch.equal(parents, stays):
-        state = decoder.select(state, keep, parents)
-        allowed = None if allow is None else allow.select(allowed, keep, parents)
-        seen = None if seen is None else seen[keep[:, None], parents]
-        said, sentences = said[keep[:, None], parents], sentences[keep]
+    sentences = [live.sentences[row] for row in keep]
+    if not keep:
+        return live._replace(sentences=sentences)
+    parents, tokens, total = choice.parents, choice.tokens, choice.total
+    state, allowed, seen, said = live.state, live.allowed, live.seen, live.said
+    if len(keep) < b or not _as_they_are(parents, w):
+        rows = torch.tensor(keep, device=parents.device)
+        if len(keep) < b:
+            parents, tokens, total = parents[rows], tokens[rows], total[rows]
+        state = decoder.select(state, rows, parents)
+        allowed = None if allow is None else allow.select(allowed, rows, parents)
+        seen = None if seen is None else seen[rows[:, None], parents]
+        said = said[rows[:, None], parents]
     if allow is not None:
         allowed = allow.advance(allowed, tokens)
-    return Live(sentences, torch.cat([said, tokens[..., None]], 2), choice.total[keep], state, allowed, seen)
+    return Live(sentences, tokens, torch.cat([said, tokens[..., None]], 2), total, state, allowed, seen)
+
+
+def _as_they_are(parents: Tensor, w: int) -> bool:
+    """Whether each of w hypotheses goes on by itself."""
+    if w == parents.shape[1] == 1:
+        return True
+    return w == parents.shape[1] and torch.equal(parents, torch.arange(w, device=parents.device).expand_as(parents))

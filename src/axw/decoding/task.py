@@ -59,9 +59,8 @@ def task(
     for row, ids in zip(padded, forced, strict=True):
         row[: len(ids)] = torch.tensor(ids, dtype=torch.int64)
     penalty = [length_penalty(settings.length_penalty, settings.alpha, limit) for limit in most]
-    limits = Limits(torch.tensor(most, device=device), torch.tensor(penalty, dtype=torch.float64, device=device))
     own = list(range(len(lengths))) if numbers is None else [int(n) for n in numbers]
-    return Task(settings, lengths, own, limits, padded.to(device))
+    return Task(settings, lengths, own, Limits(most, penalty), padded.to(device))
 
 
 def _check(sentence: int, ids: list[int], limit: int, settings: SearchSettings) -> None:

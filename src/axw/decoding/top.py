@@ -7,24 +7,26 @@ from torch import Tensor
 
 # Blocks of 64 numbers have their maximum taken at the speed of memory; `topk` over a vocabulary of 8,000 takes ten times as long.
 BLOCK = 64
-_FEW = 4  # sentences up to which one pass of `max` takes less time than the blocks do
+_FEW = 4  # sentences up to which a copy without `never` takes less time than what leaves these out of a few blocks
 
 
 def top(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row of values (r n) and where they are, (r k) each: largest first; of equals, the first.
+    """The k largest of each row of values (r n) and where they are, (r k) each: largest first; of equals, the first."""
+    index = _places(values, k)
+    found, order = values.gather(1, index).sort(dim=1, descending=True, stable=True)
+    return found, index.gather(1, order)
 
-    `topk` alone may choose any of equal numbers. Equals matter only at the border between k and k + 1, which one more shows;
-    the chosen are then put in order, which is cheap.
+
+def _places(values: Tensor, k: int) -> Tensor:
+    """Where the k largest of each row are, (r k), in order of place; of equals, the first.
+
+    `topk` alone may choose any of equal numbers. Equals matter only at the border between k and k + 1, which one more shows.
     """
     if k < values.shape[1]:
         found, index = values.topk(k + 1, dim=1)
-        tied = (found[:, k - 1] == found[:, k]) & (found[:, k] > -torch.inf)
-        if not bool(tied.any()):
-            index = index[:, :k].sort(dim=1).values
-            found, order = values.gather(1, index).sort(dim=1, descending=True, stable=True)
-            return found, index.gather(1, order)
-    found, index = values.sort(dim=1, descending=True, stable=True)
-    return found[:, :k], index[:, :k]
+        if not any(least == next_one > -torch.inf for least, next_one in found[:, k - 1 :].tolist()):
+            return index[:, :k].sort(dim=1).values
+    return values.sort(dim=1, descending=True, stable=True).indices[:, :k].sort(dim=1).values
 
 
 def best(log_p: Tensor, total: Tensor, k: int, never: list[int]) -> tuple[Tensor, Tensor, Tensor]:
@@ -38,39 +40,35 @@ def best(log_p: Tensor, total: Tensor, k: int, never: list[int]) -> tuple[Tensor
     in order of their first index keep the order of equals.
     """
     b, w, V = log_p.shape
+    never = [unwanted for unwanted in never if unwanted < V]
+    if never and b <= _FEW:
+        log_p, never = log_p.index_fill(2, torch.tensor(never, device=log_p.device), -torch.inf), []
     if k == w == 1 and b <= _FEW:
-        return _greatest(log_p, total, never)
+        found, token = log_p[:, 0].max(1, keepdim=True)  # of equals, `max` gives the first
+        return found + total, torch.zeros_like(token), token
     blocks = -(-V // BLOCK)
     most = _block_maxima(log_p, never)
-    _, chosen = top((most + total[..., None]).flatten(1), min(k, w * blocks))
-    # Blocks in order of place, so that of equal numbers the first stays first.
-    chosen = chosen.sort(dim=1).values[..., None]
-    token = (chosen % blocks) * BLOCK + torch.arange(BLOCK, device=log_p.device)
-    hypothesis = (chosen // blocks).expand_as(token)
-    inside = token < V
-    where = (hypothesis * V + token.clamp(max=V - 1)).flatten(1)
-    token, hypothesis = token.flatten(1), hypothesis.flatten(1)
-    values = log_p.flatten(1).gather(1, where) + total.gather(1, hypothesis)
-    for unwanted in never:
-        inside = inside & (token != unwanted).view_as(inside)
-    found, index = top(values.masked_fill(~inside.flatten(1), -torch.inf), min(k, w * V))
-    return found, hypothesis.gather(1, index), token.gather(1, index).clamp(max=V - 1)
-
-
-def _greatest(log_p: Tensor, total: Tensor, never: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """`best` of one hypothesis and one continuation: of equals, `max` gives the first."""
-    values = log_p[:, 0] + total
-    for unwanted in never:
-        if unwanted < values.shape[1]:
-            values[:, unwanted] = -torch.inf
-    found, token = values.max(1, keepdim=True)
-    return found, torch.zeros_like(token), token
+    chosen = _places((most + total[..., None]).flatten(1), min(k, w * blocks))
+    hypothesis, over = chosen // blocks, blocks * BLOCK - V
+    # Where the numbers of a block are among all of a sentence; behind a short last block come those of the next hypothesis.
+    begin = chosen * BLOCK - hypothesis * over if over else chosen * BLOCK
+    where = begin[..., None] + torch.arange(BLOCK, device=log_p.device)
+    held = where.clamp(max=w * V - 1) if over else where
+    values = log_p.flatten(1).gather(1, held.flatten(1)).view(held.shape) + total.gather(1, hypothesis)[..., None]
+    if over or never:
+        token = where - (hypothesis * V)[..., None]
+        out = token >= V
+        for unwanted in never:
+            out |= token == unwanted
+        values = values.masked_fill(out, -torch.inf)
+    found, index = top(values.flatten(1), min(k, w * V))
+    place = held.flatten(1).gather(1, index)
+    return found, place // V, place % V
 
 
 def _block_maxima(log_p: Tensor, never: list[int]) -> Tensor:
     """(b w V) -> (b w blocks), the largest of each block without `never`; the last block may be short."""
     V = log_p.shape[-1]
-    never = [unwanted for unwanted in never if unwanted < V]
     whole = V // BLOCK
     most = log_p[..., : whole * BLOCK].unflatten(-1, (whole, BLOCK)).amax(-1) if whole else log_p[..., :0]
     if V % BLOCK:

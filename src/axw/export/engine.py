@@ -1,4 +1,14 @@
-"""A translator whose search is run by CTranslate2: `axw translate --engine ctranslate2`."""
+"""A translator whose search is run by CTranslate2: `axw translate --engine ctranslate2`.
+
+It knows the length penalty |Y|^alpha, and returns no more hypotheses than the beam is wide. So it is asked for log P, with an
+alpha so small that it divides by 1: then it goes on, as our search may, until `beam` hypotheses are whole, and these are put in
+our order here. In its last step, the T-th, more may have become whole than it returns. What it left out has a log P of at most
+the least that it returned, and at most T ids, so that its score is at most that log P / lp(T). A sentence whose n best are not
+all above that, or which has reached its limit, is searched again by our own search.
+
+It leaves out ids that are never said before it makes probabilities, so that its log P is a little greater than ours: by about as
+much as the model holds the padding and the start id likely.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +20,7 @@ import numpy as np
 
 from axw.data.sentences import Sentences
 from axw.data.vocabulary import EOS, NAMES
-from axw.decoding import Hypothesis, SearchSettings
+from axw.decoding import Hypothesis, SearchSettings, length_penalty
 from axw.errors import UsageError
 from axw.export import ctranslate
 from axw.export.installed import installed
@@ -22,14 +32,14 @@ from axw.storage import write_folder
 from axw.storage.foreign import remove_tree, scratch_folder
 
 COMPUTE = {"fp32": "float32", "int8": "int8_float32"}
+_DIVIDES_BY_ONE = 1e-8  # |Y| to this power is 1 in float32; at 0 it would end before `beam` hypotheses are whole
+_SLACK = 1e-4  # of a log P, for rounding
 
 
 class CTranslate2Translator(Translator):
     """The same translator; what follows is found by CTranslate2, one thread, weights of 32 bits or 8.
 
-    CTranslate2 compares hypotheses by log P alone or over |Y|^alpha, and not by ((5 + |Y|) / 6)^alpha, so that its answers are
-    the same for greedy search and where there is no length penalty. Raises `UsageError` for anything else, and for a network
-    that it cannot hold.
+    Raises `UsageError` for a network that it cannot hold, and for settings with which it would not give the same answers.
     """
 
     def __init__(self, base: Translator, precision: Precision) -> None:
@@ -54,13 +64,7 @@ class CTranslate2Translator(Translator):
 
     def check(self, search: SearchSettings, precision: Precision) -> None:
         """As in `Translator`."""
-        same = (
-            search.beam == 1
-            or search.length_penalty == "none"
-            or (search.length_penalty == "gnmt" and not search.alpha)
-        )
         wrong = [
-            *([] if same else [f"length_penalty is {search.length_penalty} with a beam"]),
             *(["temperature is set"] if search.temperature is not None else []),
             *([f"{n} is set" for n in ("coverage", "min_length", "no_repeat_ngram") if getattr(search, n)]),
         ]
@@ -68,7 +72,7 @@ class CTranslate2Translator(Translator):
             raise _refused(f"CTranslate2 would not give the same answers: {', '.join(wrong)}.")
 
     def _decoders(self, precision: Precision = "fp32", *, fast: bool = False) -> list[Any]:
-        return [self.network]
+        return super()._decoders(fast=fast)
 
     def _search(
         self,
@@ -84,21 +88,30 @@ class CTranslate2Translator(Translator):
         if prefix is not None:
             raise _refused("CTranslate2 is not asked for prefixes here.")
         most = [int(settings.max_factor * (ids.lengths[i] + 1)) + settings.max_constant for i in index]
-        found: list[list[Hypothesis]] = [[] for _ in index]
+        found: list[list[Hypothesis] | None] = [None for _ in index]
         for limit in sorted(set(most)):
             places = [place for place, own in enumerate(most) if own == limit]
             sources = [[self.source[i] for i in (*ids[int(index[place])].tolist(), EOS)] for place in places]
             for place, made in zip(places, self._made(sources, settings, limit), strict=True):
                 found[place] = made
-        return found
+        unsure = [place for place, made in enumerate(found) if made is None]
+        if unsure:
+            again = super()._search(decoders, ids, index[unsure], settings, None, first)
+            for place, made in zip(unsure, again, strict=True):
+                found[place] = made
+        return [made or [] for made in found]
 
-    def _made(self, sources: list[list[str]], settings: SearchSettings, limit: int) -> list[list[Hypothesis]]:
+    def _made(self, sources: list[list[str]], settings: SearchSettings, limit: int) -> list[list[Hypothesis] | None]:
+        """The n best of each, or None where they are not sure to be."""
+        alone = settings.beam == 1 or (
+            settings.nbest == 1 and _penalty(settings, 1) == _penalty(settings, limit) == 1.0
+        )
         # It counts ids without the end; a sentence at the limit has not said it.
         made = self.program.translate_batch(
             sources,
             beam_size=settings.beam,
-            num_hypotheses=settings.nbest,
-            length_penalty=0,
+            num_hypotheses=1 if alone else settings.beam,
+            length_penalty=0 if alone else _DIVIDES_BY_ONE,
             max_decoding_length=limit,
             min_decoding_length=0,
             max_input_length=0,
@@ -106,15 +119,32 @@ class CTranslate2Translator(Translator):
             return_end_token=True,
             suppress_sequences=[[NAMES[i]] for i in settings.never],
         )
-        answers = []
-        for one in made:
-            hypotheses = []
-            for tokens, score in zip(one.hypotheses, one.scores, strict=True):
-                said = [self.number[token] for token in tokens]
-                ended = bool(said) and said[-1] == settings.end
-                hypotheses.append(Hypothesis(tuple(said[:-1] if ended else said), score, score, ended))
-            answers.append(hypotheses)
-        return answers
+        answers = [
+            [self._hypothesis(*each, settings) for each in zip(one.hypotheses, one.scores, strict=True)] for one in made
+        ]
+        return [own if alone else _sure(own, settings) for own in answers]
+
+    def _hypothesis(self, tokens: list[str], log_probability: float, settings: SearchSettings) -> Hypothesis:
+        said = tuple(self.number[token] for token in tokens)
+        ended = bool(said) and said[-1] == settings.end
+        score = log_probability / _penalty(settings, len(said))
+        return Hypothesis(said[:-1] if ended else said, score, log_probability, ended)
+
+
+def _sure(found: list[Hypothesis], settings: SearchSettings) -> list[Hypothesis] | None:
+    """The n best, best first; None where one that was not returned may be among them."""
+    if not all(hypothesis.finished for hypothesis in found):
+        return None
+    ordered = sorted(found, key=lambda hypothesis: -hypothesis.score)[: settings.nbest]
+    if len(found) < settings.beam:
+        return ordered
+    longest = max(len(hypothesis.ids) for hypothesis in found) + 1
+    least = min(hypothesis.log_probability for hypothesis in found)
+    return ordered if ordered[-1].score > (least + _SLACK) / _penalty(settings, longest) else None
+
+
+def _penalty(settings: SearchSettings, length: int) -> float:
+    return length_penalty(settings.length_penalty, settings.alpha, length)
 
 
 def load(job: Job) -> CTranslate2Translator:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
+from importlib.util import find_spec
 from types import ModuleType
 
 from axw.errors import UsageError
 
 PACKAGES = ("transformers", "ctranslate2", "onnx", "onnxruntime")
+
+
+def is_installed(package: str) -> bool:
+    """Whether the package could be imported, without doing so."""
+    return find_spec(package) is not None
 
 
 def installed(package: str) -> ModuleType:

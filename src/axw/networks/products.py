@@ -10,7 +10,8 @@ the same alone and in a batch.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol, get_args
+import platform
+from typing import Literal, NamedTuple, Protocol, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +19,16 @@ from torch.nn import functional as F
 
 Precision = Literal["fp32", "bf16", "int8"]
 PRECISIONS = get_args(Precision)
+Order = Literal["packed", "plain"]
 _MOST = 127.0
+_ROWS = 64  # that the order is chosen for; any number may come
+_ONEDNN = torch.ops.mkldnn  # what PyTorch's own compiler multiplies by
 
 
 class Product(Protocol):
-    """X (r k) -> X W' (+ b), (r n)."""
+    """X (r k) -> X W' (+ b) (+ onto), (r n)."""
 
-    def __call__(self, X: Tensor) -> Tensor: ...
+    def __call__(self, X: Tensor, onto: Tensor | None = None) -> Tensor: ...
 
 
 class Linear(NamedTuple):
@@ -33,8 +37,29 @@ class Linear(NamedTuple):
     W: Tensor
     bias: Tensor | None
 
-    def __call__(self, X: Tensor) -> Tensor:
-        return F.linear(X, self.W, self.bias)
+    def __call__(self, X: Tensor, onto: Tensor | None = None) -> Tensor:
+        Y = F.linear(X, self.W, self.bias)
+        return Y if onto is None else Y.add_(onto)
+
+
+class Packed(NamedTuple):
+    """In the precision of W, which lies in the order that oneDNN reads: `F.linear` would put it into that order at every call,
+    or, in float32, leave it to MKL. transposed (k n): for a single row in float32, where the plain product starts sooner.
+    """
+
+    packed: Tensor
+    transposed: Tensor | None
+    bias: Tensor | None
+
+    def __call__(self, X: Tensor, onto: Tensor | None = None) -> Tensor:
+        if self.transposed is not None and X.shape[0] == 1:
+            if self.bias is None:
+                return X @ self.transposed if onto is None else torch.addmm(onto, X, self.transposed)
+            Y = torch.addmm(self.bias, X, self.transposed)
+            return Y if onto is None else Y.add_(onto)
+        if onto is None:
+            return cast(Tensor, _ONEDNN._linear_pointwise.default(X, self.packed, self.bias, "none", [], ""))
+        return cast(Tensor, _ONEDNN._linear_pointwise.binary(X, onto, self.packed, self.bias, "add"))
 
 
 class WholeNumbers(NamedTuple):
@@ -44,10 +69,12 @@ class WholeNumbers(NamedTuple):
     scale: Tensor
     bias: Tensor | None
 
-    def __call__(self, X: Tensor) -> Tensor:
+    def __call__(self, X: Tensor, onto: Tensor | None = None) -> Tensor:
         X8, z = whole(X)
-        Y = torch._int_mm(X8, self.W8).float().mul_(self.scale).mul_(z)
-        return Y if self.bias is None else Y.add_(self.bias)
+        Y = torch._int_mm(X8, self.W8).mul(self.scale).mul_(z)
+        for more in (self.bias, onto):
+            Y = Y if more is None else Y.add_(more)
+        return Y
 
 
 def whole(X: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,18 +83,39 @@ def whole(X: Tensor) -> tuple[Tensor, Tensor]:
     return (X / z).round_().to(torch.int8), z
 
 
-def product(precision: Precision, *layers: nn.Linear) -> Product:
+def product(precision: Precision, *layers: nn.Linear, order: Order = "packed") -> Product:
     """The products of several layers, made at once: their results stand beside each other."""
     W = torch.cat([layer.weight.detach().float() for layer in layers])
     biases = [layer.bias for layer in layers if layer.bias is not None]
     bias = torch.cat([bias.detach().float() for bias in biases]) if biases else None
-    return laid_out(precision, W, bias)
+    return laid_out(precision, W, bias, order)
 
 
-def laid_out(precision: Precision, W: Tensor, bias: Tensor | None = None) -> Product:
-    """The product with W (n k), and its bias (n,)."""
+def laid_out(precision: Precision, W: Tensor, bias: Tensor | None = None, order: Order = "packed") -> Product:
+    """The product with W (n k), and its bias (n,).
+
+    order   packed: for numbers of rows that come again and again, since oneDNN makes a program for each number; or plain
+    """
     if precision == "int8":
         W8, scale = whole(W.detach().float())
         return WholeNumbers(W8.t(), scale[:, 0].contiguous(), None if bias is None else bias.detach().float())
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    return Linear(W.detach().to(kind), None if bias is None else bias.detach().to(kind))
+    W, bias = W.detach().to(kind), None if bias is None else bias.detach().to(kind)
+    packed = _packed(W) if order == "packed" else None
+    if packed is None:
+        return Linear(W, bias)
+    return Packed(packed, W.t().contiguous() if kind == torch.float32 else None, bias)
+
+
+def _packed(W: Tensor) -> Tensor | None:
+    """W (n k) in the order that oneDNN reads; None where this PyTorch or this processor has no such product."""
+    if (
+        W.device.type != "cpu"
+        or platform.machine() not in ("x86_64", "AMD64")
+        or not torch.backends.mkldnn.is_available()
+    ):
+        return None
+    try:
+        return cast(Tensor, _ONEDNN._reorder_linear_weight(W, _ROWS))
+    except (AttributeError, RuntimeError):
+        return None

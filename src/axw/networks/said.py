@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+Pair = tuple[Tensor, Tensor]
 _LEAST = 32  # rows that are made room for at first
 
 
@@ -28,11 +29,25 @@ class Rows:
 
 
 class Said(NamedTuple):
-    """rows: the room;  n: how many of them are said;  readable (b w n), 0 or -inf; None: every row, w being 1."""
+    """rows: the room;  n: how many of them are said;  readable (b 1 w n), 0 or -inf; None: every row, w being 1."""
 
     rows: Rows
     n: int
     readable: Tensor | None
+
+    def said(self) -> Tensor:
+        """(l 2 b h n k)."""
+        return self.rows.buffer.narrow(4, 0, self.n)
+
+    def last(self, w: int) -> Tensor:
+        """Of these the last w, (l 2 b h w k)."""
+        return self.rows.buffer.narrow(4, self.n - w, w)
+
+
+def by_layer(memories: Tensor) -> tuple[Pair, ...]:
+    """(l 2 b h n k) -> the keys and the values of each layer, (b h n k) both."""
+    parts = memories.flatten(0, 1).unbind(0)
+    return tuple(zip(parts[::2], parts[1::2], strict=True))
 
 
 def nothing(layers: int, b: int, h: int, k: int, like: Tensor) -> Said:
@@ -53,9 +68,9 @@ def grown(said: Said, w: int) -> Said:
         rows.written = count + w
     if w == 1 and said.readable is None:
         return Said(rows, count + w, None)
-    before = buffer.new_zeros(b, w, count) if said.readable is None else said.readable
-    own = torch.full((w, w), -torch.inf, dtype=buffer.dtype, device=buffer.device).fill_diagonal_(0.0)
-    return Said(rows, count + w, torch.cat([before, own.expand(b, w, w)], 2))
+    before = buffer.new_zeros(b, 1, w, count) if said.readable is None else said.readable
+    own = buffer.new_full((w, w), -torch.inf).fill_diagonal_(0.0)
+    return Said(rows, count + w, torch.cat([before, own.expand(b, 1, w, w)], 3))
 
 
 def select(said: Said, sentences: Tensor, parents: Tensor, all_stay: bool) -> Said:
@@ -67,7 +82,7 @@ def select(said: Said, sentences: Tensor, parents: Tensor, all_stay: bool) -> Sa
         room[..., :count, :] = kept
         rows = Rows(room, count)
     if readable is not None:
-        readable = readable[sentences[:, None], parents]
+        readable = readable[sentences[:, None], 0, parents][:, None]
     elif parents.shape[1] > 1:
-        readable = rows.buffer.new_zeros(*parents.shape, count)
+        readable = rows.buffer.new_zeros(len(parents), 1, parents.shape[1], count)
     return Said(rows, count, readable)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from typing import NamedTuple, cast
 
 import torch
@@ -16,97 +17,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axw.equation import KINDS, Attention, FeedForward, QueryKey, sinusoids, turned, turns
-from axw.equation.feedforward import Kind
-from axw.errors import UsageError
 from axw.networks.blocks import DecoderLayer, EncoderLayer, Residual
 from axw.networks.ids import PAD
-from axw.networks.products import Precision, Product, laid_out, product
-from axw.networks.said import Said, grown, nothing, select
+from axw.networks.products import Order, Precision, laid_out, product
+from axw.networks.said import Pair, Said, by_layer, grown, nothing, select
+from axw.networks.step_parts import Change, Cross, Embedded, Norm, Own
 from axw.networks.transformer import Embedding, Transformer
 
 _PLACES = 1024  # sinusoids and turns that are kept
 _FEW = 4  # sentences up to which PyTorch's fused attention is faster than two products, on the CPUs that were measured
 
 
-class Norm(NamedTuple):
-    """Layer or RMS normalisation: weight and bias (d,), bias None of RMS."""
-
-    weight: Tensor
-    bias: Tensor | None
-    epsilon: float | None
-
-    def __call__(self, X: Tensor) -> Tensor:
-        if self.bias is None:
-            return F.rms_norm(X, X.shape[-1:], self.weight, self.epsilon)
-        return torch.layer_norm(X, X.shape[-1:], self.weight, self.bias, self.epsilon or 0.0)
-
-
-class Change(NamedTuple):
-    """The feed-forward layer: act(X W) W2, or act(X W) * X V between."""
-
-    norm: Norm
-    inner: Product
-    outer: Product
-    kind: Kind
-
-    def of(self, X: Tensor) -> Tensor:
-        hidden = self.inner(X)
-        if self.kind.gated:
-            gate, hidden = hidden.chunk(2, -1)
-            return self.outer(self.kind.activation(gate) * hidden)
-        return self.outer(self.kind.activation(hidden))
-
-
-class Own(NamedTuple):
-    """Rows that read each other: queries, keys and values beside each other, and what is made of what was read."""
-
-    norm: Norm
-    asks_keys_values: Product
-    out: Product
-
-
-class Cross(NamedTuple):
-    """Rows that read the source: their queries, the source's keys and values, and what is made of what was read."""
-
-    norm: Norm
-    asks: Product
-    source: Product
-    out: Product
-
-
-class Embedded(NamedTuple):
-    """words: E sqrt(d), (V d);  places (n d), or None, of `kind`;  norm of their sum, or None."""
-
-    words: Tensor
-    places: Tensor | None
-    kind: str
-    norm: Norm | None
-
-    def __call__(self, ids: Tensor, place: int | slice) -> Tensor:
-        """ids (... n) -> (... n d); `place` of them all, or of one after the other."""
-        X = self._placed(F.embedding(ids, self.words), place)
-        return X if self.norm is None else self.norm(X)
-
-    def _placed(self, X: Tensor, place: int | slice) -> Tensor:
-        if self.places is None:
-            return X
-        end = place + 1 if isinstance(place, int) else place.stop
-        if end <= self.places.shape[0]:
-            return X.add_(self.places[place])
-        if self.kind == "learned":
-            raise UsageError(
-                f"A sentence has {end} pieces; learned positions know {self.places.shape[0]}.",
-                "In the network.",
-                "Cut the sentence, or set longest before training.",
-            )
-        return X.add_(sinusoids(end, X.shape[-1]).to(X)[place])
-
-
 class StepSource(NamedTuple):
-    """memories (l 2 b h m k), keys and values of each decoder layer; mask (b 1 1 m), 0 or -inf; None: every row is real."""
+    """all (l 2 b h m k), each decoder layer's keys and values;  memories, the same layer by layer;  mask (b 1 1 m), 0 or -inf;
+    None: every row is real.
+    """
 
-    memories: Tensor
+    all: Tensor
+    memories: tuple[Pair, ...]
     mask: Tensor | None
+
+    @staticmethod
+    def of(memories: Tensor, mask: Tensor | None) -> StepSource:
+        return StepSource(memories, by_layer(memories), mask)
 
 
 class StepState(NamedTuple):
@@ -159,12 +92,12 @@ class TransformerSteps:
             return Norm(norm.weight.detach().to(self.kind), norm.bias.detach().to(self.kind), norm.eps)
         return Norm(norm.weight.detach().to(self.kind), None, norm.eps) if isinstance(norm, nn.RMSNorm) else None
 
-    def _own(self, attention: Attention, around: Residual) -> Own:
+    def _own(self, attention: Attention, around: Residual, order: Order) -> Own:
         score, values, out = _parts_of(attention)
         return Own(
             cast(Norm, self._norm(around.norm)),
-            product(self.precision, _asks(score), score.key, values),
-            product(self.precision, out),
+            product(self.precision, _asks(score), score.key, values, order=order),
+            product(self.precision, out, order=order),
         )
 
     def _cross(self, attention: Attention, around: Residual) -> Cross:
@@ -172,23 +105,24 @@ class TransformerSteps:
         return Cross(
             cast(Norm, self._norm(around.norm)),
             product(self.precision, _asks(score)),
-            product(self.precision, score.key, values),
+            product(self.precision, score.key, values, order="plain"),
             product(self.precision, out),
         )
 
-    def _change(self, feedforward: FeedForward | None, around: Residual | None) -> Change | None:
+    def _change(self, feedforward: FeedForward | None, around: Residual | None, order: Order) -> Change | None:
         if feedforward is None or around is None:
             return None
-        inner, outer = product(self.precision, feedforward.inner), product(self.precision, feedforward.outer)
+        inner, outer = (product(self.precision, layer, order=order) for layer in (feedforward.inner, feedforward.outer))
         return Change(cast(Norm, self._norm(around.norm)), inner, outer, KINDS[feedforward.kind])
 
     def _encoder_layer(self, layer: EncoderLayer) -> tuple[Own, Change | None]:
-        change = self._change(layer.feedforward, layer.around_feedforward)
-        return self._own(layer.attention, layer.around_attention), change
+        change = self._change(layer.feedforward, layer.around_feedforward, "plain")
+        return self._own(layer.attention, layer.around_attention, "plain"), change
 
     def _decoder_layer(self, layer: DecoderLayer) -> tuple[Own, Cross, Change | None]:
-        change = self._change(layer.feedforward, layer.around_feedforward)
-        return self._own(layer.own, layer.around_own), self._cross(layer.cross, layer.around_cross), change
+        change = self._change(layer.feedforward, layer.around_feedforward, "packed")
+        own, cross = self._own(layer.own, layer.around_own, "packed"), self._cross(layer.cross, layer.around_cross)
+        return own, cross, change
 
     # ------------------------------------------------------------------------------------------------------- answering
 
@@ -202,17 +136,16 @@ class TransformerSteps:
             mask = X.new_zeros(b, 1, 1, m).masked_fill_(~real[:, None, None, :], -torch.inf)
         by = self._turns(0, m)
         for own, change in self.encoder:
-            X = self._around(X, own.norm, lambda R, own=own: self._read_own(R, own, b, mask, by))  # type: ignore[misc]
+            X = self._around(X, own.norm, partial(self._read_own, own, b, mask, by))
             X = self._changed(X, change)
         X = X if self.encoder_last is None else self.encoder_last(X)
-        h = self.settings.heads
-        memories = [cross.source(X).view(b, m, 2, h, -1).permute(2, 0, 3, 1, 4) for _, cross, _ in self.layers]
-        return StepSource(torch.stack(memories), mask)
+        memories = [self._parts(cross.source(X), b, 2) for _, cross, _ in self.layers]
+        return StepSource.of(torch.stack(memories), mask)
 
     def start(self, source: StepSource) -> StepState:
         """Nothing is said yet."""
-        layers, _, b, h, _, k = source.memories.shape
-        return StepState(source, nothing(layers, b, h, k, source.memories), 0)
+        layers, _, b, h, _, k = source.all.shape
+        return StepState(source, nothing(layers, b, h, k, source.all), 0)
 
     @torch.no_grad()
     def step(self, tokens: Tensor, state: StepState) -> tuple[Tensor, StepState]:
@@ -231,12 +164,11 @@ class TransformerSteps:
         """`step` before its last line: (b w V) float32, of which log p is the log-softmax. A of each layer goes to `seen`."""
         (b, w), source = tokens.shape, state.source
         said = grown(state.said, w)
-        readable = None if said.readable is None else said.readable[:, None]
-        X, by = self.embed_target(tokens.flatten(), state.words), self._turns(state.words, 1)
-        for layer, (own, cross, change) in enumerate(self.layers):
-            room, asked = said.rows.buffer[layer, :, :, :, : said.n], source.memories[layer]
-            X = self._around(X, own.norm, lambda R: self._write_and_read(R, own, room, readable, w, by))  # noqa: B023
-            X = self._around(X, cross.norm, lambda R: self._read_source(R, cross, asked, source.mask, seen))  # noqa: B023
+        memories, news, by = by_layer(said.said()), by_layer(said.last(w)), self._turns(state.words, 1)
+        X = self.embed_target(tokens.flatten(), state.words)
+        for (own, cross, change), new, mine, asked in zip(self.layers, news, memories, source.memories, strict=True):
+            X = self._around(X, own.norm, partial(self._write_and_read, own, new, mine, said.readable, by))
+            X = self._around(X, cross.norm, partial(self._read_source, cross, asked, source.mask, seen))
             X = self._changed(X, change)
         X = X if self.last is None else self.last(X)
         return self.projection(X).float().view(b, w, -1), StepState(source, said, state.words + 1)
@@ -244,16 +176,17 @@ class TransformerSteps:
     def select(self, state: StepState, sentences: Tensor, parents: Tensor) -> StepState:
         """Keep `sentences` (b2,); hypothesis j of kept sentence i goes on from hypothesis parents[i, j] (b2 w2)."""
         source = state.source
-        stay = len(sentences) == source.memories.shape[2] and bool((sentences == torch.arange(len(sentences))).all())
+        stay = len(sentences) == source.all.shape[2] and sentences.tolist() == list(range(len(sentences)))
         if not stay:
             mask = None if source.mask is None else source.mask[sentences]
-            source = StepSource(source.memories.index_select(2, sentences), mask)
+            source = StepSource.of(source.all.index_select(2, sentences), mask)
         return StepState(source, select(state.said, sentences, parents, stay), state.words)
 
     # ---------------------------------------------------------------------------------- rows (b w, d) of one layer
 
-    def _around(self, X: Tensor, norm: Norm, f: Callable[[Tensor], Tensor]) -> Tensor:
-        return X + f(norm(X)) if self.settings.norm_place == "pre" else norm(X + f(X))
+    def _around(self, X: Tensor, norm: Norm, f: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """X + f(norm(X)), or norm(X + f(X)); f adds to what it is given."""
+        return f(norm(X), X) if self.settings.norm_place == "pre" else norm(f(X, X))
 
     def _changed(self, X: Tensor, change: Change | None) -> Tensor:
         return X if change is None else self._around(X, change.norm, change.of)
@@ -266,28 +199,30 @@ class TransformerSteps:
             return self.turns[:, place : place + n]
         return turns(n, self.settings.key_width, place).to(self.kind)
 
-    def _read_own(self, R: Tensor, own: Own, b: int, mask: Tensor | None, by: Tensor | None) -> Tensor:
+    def _read_own(self, own: Own, b: int, mask: Tensor | None, by: Tensor | None, R: Tensor, onto: Tensor) -> Tensor:
         """Of the encoder: every row of a sentence reads every other."""
         Q, K, V = self._own_parts(R, own, b, by)
-        return own.out(_joined(F.scaled_dot_product_attention(Q, K, V, attn_mask=mask, scale=1.0)))
+        return own.out(_joined(F.scaled_dot_product_attention(Q, K, V, attn_mask=mask, scale=1.0)), onto)
 
-    def _write_and_read(
-        self, R: Tensor, own: Own, room: Tensor, readable: Tensor | None, w: int, by: Tensor | None
+    def _write_and_read(  # noqa: PLR0913 (what a layer's attention is made of)
+        self, own: Own, new: Pair, memory: Pair, readable: Tensor | None, by: Tensor | None, R: Tensor, onto: Tensor
     ) -> Tensor:
-        """Of the decoder: the new rows are written last in `room` (2 b h n k), and each hypothesis reads its ancestors."""
-        Q, room[0, :, :, -w:], room[1, :, :, -w:] = self._own_parts(R, own, room.shape[1], by)
-        return own.out(_read(Q, room, readable))
+        """Of the decoder: the new rows go to `new`, the last w of `memory`; each hypothesis reads its ancestors."""
+        Q, *rows = self._own_parts(R, own, new[0].shape[0], by)
+        for place, row in zip(new, rows, strict=True):
+            place.copy_(row)
+        return own.out(_read(Q, memory, readable), onto)
 
-    def _own_parts(self, R: Tensor, own: Own, b: int, by: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def _own_parts(self, R: Tensor, own: Own, b: int, by: Tensor | None) -> tuple[Tensor, ...]:
         """Queries, keys and values, (b h n k) each; the first two turned by their places."""
         parts = self._parts(own.asks_keys_values(R), b, 3)
-        Q, K = parts[:2] if by is None else turned(parts[:2], by)
-        return Q, K, parts[2]
+        return parts.unbind(0) if by is None else (*turned(parts[:2], by).unbind(0), parts[2])
 
     def _read_source(
-        self, R: Tensor, cross: Cross, memory: Tensor, mask: Tensor | None, seen: list[Tensor] | None
+        self, cross: Cross, memory: Pair, mask: Tensor | None, seen: list[Tensor] | None, R: Tensor, onto: Tensor
     ) -> Tensor:
-        return cross.out(_read(self._parts(cross.asks(R), memory.shape[1], 1)[0], memory, mask, seen))
+        b, h, _, k = memory[0].shape
+        return cross.out(_read(cross.asks(R).view(b, -1, h, k).transpose(1, 2), memory, mask, seen), onto)
 
     def _parts(self, X: Tensor, b: int, parts: int) -> Tensor:
         """(b*n, parts*h*k) -> (parts b h n k)."""
@@ -307,18 +242,19 @@ def _asks(score: QueryKey) -> nn.Linear:
     return asks
 
 
-def _read(Q: Tensor, memory: Tensor, mask: Tensor | None, seen: list[Tensor] | None = None) -> Tensor:
-    """softmax(Q K' + mask) V of few asking rows: Q (b h w k), memory (2 b h m k) -> (b*w h*k)."""
+def _read(Q: Tensor, memory: Pair, mask: Tensor | None, seen: list[Tensor] | None = None) -> Tensor:
+    """softmax(Q K' + mask) V of few asking rows: Q (b h w k), K and V (b h m k) -> (b*w h*k)."""
+    K, V = memory
     if seen is None and Q.shape[0] <= _FEW:
-        return _joined(F.scaled_dot_product_attention(Q, memory[0], memory[1], attn_mask=mask, scale=1.0))
-    S = Q @ memory[0].mT
+        return _joined(F.scaled_dot_product_attention(Q, K, V, attn_mask=mask, scale=1.0))
+    S = Q @ K.mT
     A = torch.softmax(S if mask is None else S.add_(mask), -1)
     if seen is not None:
         seen.append(A)
-    return _joined(A @ memory[1])
+    return _joined(A @ V)
 
 
 def _joined(X: Tensor) -> Tensor:
     """(b h n k) -> (b*n, h*k)."""
     b, h, n, k = X.shape
-    return X.transpose(1, 2).reshape(b * n, h * k)
+    return X.reshape(b, h * k) if n == 1 else X.transpose(1, 2).reshape(b * n, h * k)

@@ -25,6 +25,7 @@ from axw.networks.products import Precision
 
 PART = 512  # lines that are sorted by length and translated together, and that one process is given at once
 _WORTH = 4  # parts from which on starting processes pays
+MANY = 2048  # lines from which on it pays to measure which engine is the fastest
 _AHEAD = 4  # parts for each process that may wait for an earlier one
 _MOST_PROCESSES = 1024
 
