@@ -88,7 +88,7 @@ def test_an_explanation_adds_up_in_every_form(titanic, model, tmp_path, capsys):
     assert main(["explain", str(model), test, "--row", row, "--format", "svg"]) == 0
     assert capsys.readouterr().out.startswith("<svg")
     assert main(["explain", str(model), test, "--text", "a line"]) == 2
-    assert "A model of a table has no --text." in capsys.readouterr().err
+    assert "A model of a table has no --text, --target or --unit." in capsys.readouterr().err
 
 
 def test_a_row_that_is_not_there(titanic, model, capsys):

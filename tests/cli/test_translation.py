@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from axw.cli import main
+from tests.show.test_displays import numbers_are_known
 
 TINY = [
     *("--steps", "2", "--threads", "1"),
@@ -205,6 +206,9 @@ def test_the_ladder(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Pa
     told = json.loads(capsys.readouterr().out)
     out = tmp_path / "out"
     page = (out / "report.html").read_text()
+    value = json.loads((out / "report.json").read_text())
+    numbers_are_known(page, value, {"2", "13", "0.05", "4000", "1", "16"})  # names of measures and of their protocols
+    assert value["command"].startswith("axw ladder translation ") and "out-again" in value["command"]
     assert "Quality against cost" in page and json.loads((out / "report.json").read_text())["rungs"] == told["rungs"]
     assert told["schema"] == "axw.ladder.translation/1" and all(rung["aer"] is not None for rung in told["rungs"])
     assert main([*ladder, "--rungs", "nothing", *budget]) == 2

@@ -10,6 +10,7 @@ import pytest
 from axw.cli import main
 from axw.learning.hooks import Hook
 from tests.models.tiny_text import lines
+from tests.show.test_displays import numbers_are_known
 
 SMALL = [
     *(
@@ -49,6 +50,8 @@ def test_masks_are_filled_in_text_and_in_json(place, capsys):
     capsys.readouterr()
     assert main(["explain", str(place / "words.run"), "--text", "Anna likes [MASK] ."]) == 0
     assert "lost without it" in capsys.readouterr().out
+    assert main(["explain", str(place / "words.run"), "--text", "Anna likes [MASK] .", "--unit", "pieces"]) == 0
+    assert "piece  attention  lost without it" in capsys.readouterr().out
     assert main(["explain", str(place / "words.run"), "--text", "[MASK]", "--target", "x"]) == 2
     assert "Only a translator and a parser have a --target." in capsys.readouterr().err
     assert main(["fill", str(place / "words.run"), "xyzzy [MASK] [MASK]", "--json", "--order", "left-to-right"]) == 0
@@ -162,7 +165,14 @@ def test_the_ladder_is_printed_and_the_page_written(place, capsys):
     )
     out, err = capsys.readouterr()
     assert "3 A = X W X', rank r" in out and "pays?" in out and err.endswith(f"report: {report}\n")
-    assert "axw ladder words" in report.read_text(encoding="utf-8")
+    page, value = report.read_text(encoding="utf-8"), json.loads(report.with_suffix(".json").read_text())
+    assert page.count("<svg") == 1 and "Quality against cost" in page and len(page.encode()) < 1 << 20
+    assert value["command"].startswith("axw ladder words ") and "--seed 0" in value["command"]
+    assert "--set network.heads=2" in value["command"] and "--threads 1" in value["command"]
+    numbers_are_known(page, value)
+    for rung in value["rungs"]:
+        low, high = rung["interval"]
+        assert low <= rung["measures"]["nats_per_word"] <= high and rung["seconds"] > 0
     assert main([*words, "--rung", "unigram", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rungs"][0]["rung"] == "unigram"
     assert main([*words, "--rung", "unigramm"]) == 2

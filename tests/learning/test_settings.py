@@ -3,9 +3,19 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from axw.errors import UsageError
-from axw.learning import OptimizerSettings, ScheduleSettings, TrainSettings, from_dict, to_dict, with_settings
+from axw.learning import (
+    OptimizerSettings,
+    ScheduleSettings,
+    TrainSettings,
+    changes_between,
+    from_dict,
+    to_dict,
+    with_settings,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +39,23 @@ def test_there_and_back_through_json():
     assert from_dict(TrainSettings, json.loads(json.dumps(to_dict(settings)))) == settings
     outer = Outer(name="a", layers=(1, 2), inner=Inner(width=3))
     assert from_dict(Outer, json.loads(json.dumps(to_dict(outer)))) == outer
+
+
+@given(
+    st.builds(
+        Outer,
+        name=st.text(st.characters(codec="utf-8")).map(str.strip),
+        layers=st.lists(st.integers(-3, 3)).map(tuple),
+        shares=st.tuples(st.floats(allow_nan=False), st.floats(allow_nan=False)),
+        tied=st.booleans(),
+        rate=st.none() | st.floats(allow_nan=False),
+        inner=st.builds(Inner, width=st.integers(), kind=st.sampled_from(["relu", "swiglu"])),
+    )
+)
+def test_the_changes_between_two_settings_make_one_of_the_other(wanted):
+    start = Outer(name="a", layers=(1,), rate=0.5)
+    assert with_settings(start, changes_between(wanted, start)) == wanted
+    assert changes_between(start, start) == []
 
 
 def test_changes_by_name():

@@ -7,15 +7,19 @@ import pandas as pd
 import pytest
 
 from axw import AttentionClassifier, SameValue, explain
+from axw.data.trees import Tree
+from axw.data.vocabulary import EOS, PAD
 from axw.errors import UsageError
 from axw.learning import with_settings
 from axw.models.attention_by_word import of_line, of_pair
-from axw.models.leave_one_out import rows_left_out, source_words_left_out, words_left_out
+from axw.models.leave_one_out import rows_left_out, source_words_left_out, tree_words_hidden, words_left_out
 from axw.models.translation.translator import Translator
+from axw.models.trees.ids import word_beginnings
 from axw.models.words.masked_words import MaskedLanguageModel
 from axw.models.words.settings import WordsSettings
 from tests.models.tables.made_up import HOUSEHOLD, answers, features, model, outputs, table
 from tests.models.translation.test_translator import SOURCE, TARGET, TINY, VALID
+from tests.serve import tiny
 
 CHANGES = [
     "network.d_model=16",
@@ -80,6 +84,54 @@ def test_leaving_a_word_out_of_a_line_is_asking_without_it(words: MaskedLanguage
     np.testing.assert_allclose(found.drop[1], np.log(best.probability / without[best.word]), rtol=1e-6)
     with pytest.raises(UsageError, match=r"There is no \[MASK\] number 2; allowed: 1 to 1"):
         words_left_out(words, line, 2)
+
+
+def test_a_word_of_one_piece_is_left_out_alike_in_words_and_in_pieces(translator: Translator, words) -> None:
+    spelled = translator._sides("forward")[0].encode(["ein", "mann", "hund", "sitzt", "rot", "blau", "frau"])
+    known = [w for w, n in zip("ein mann hund sitzt rot blau frau".split(), spelled.lengths, strict=True) if n == 1]
+    assert len(known) >= 2
+    source, target = " ".join([known[0], "xyzzy", *known[1:]]), "TZTIS DNUH"
+    by_word, by_piece = (source_words_left_out(translator, source, target, unit) for unit in ("words", "pieces"))
+    names = translator.pieces(source, target)
+    assert by_piece.shape == (len(names[1]) - 1, len(names[0]) - 1) and by_piece.shape[1] > by_word.shape[1]
+    np.testing.assert_allclose(by_piece.sum(0)[-1], by_word.sum(0)[-1], atol=1e-4)
+    np.testing.assert_allclose(by_piece.sum(0)[0], by_word.sum(0)[0], atol=1e-4)
+    line = "ein [MASK] sitzt xyzzy"
+    by_word, by_piece = (words_left_out(words, line, unit=unit) for unit in ("words", "pieces"))
+    ids = words.vocabulary.encode([line], mask_token="[MASK]")[0]
+    assert by_piece.words == words.vocabulary.pieces(ids) and np.isnan(by_piece.drop).sum() == 1
+    one, other = by_piece.words.index("[MASK]"), by_word.words.index("[MASK]")
+    if one == 1:
+        np.testing.assert_allclose(by_piece.drop[0], by_word.drop[0], rtol=1e-5)
+    assert other == 1 and np.isfinite(np.delete(by_piece.drop, one)).all()
+
+
+def test_gaps_are_left_out_by_pieces_too() -> None:
+    changes = [*CHANGES, "task=fill-spans", "train.steps=2"]
+    model = MaskedLanguageModel(with_settings(WordsSettings(), changes)).fit(SOURCE * 3, VALID[0])
+    line = "ein [MASK] sitzt"
+    found = words_left_out(model, line, unit="pieces")
+    assert np.isnan(found.drop).sum() == 1 and found.words[int(np.isnan(found.drop).argmax())] == "[MASK]"
+    filled = model.fill(line, top=4).masks[0].guesses
+    ids = model.vocabulary.encode([line], mask_token="[MASK]")[0]
+    assert model.filler().guesses(ids, 1, 4) == filled
+
+
+@pytest.mark.parametrize("unit", ["words", "pieces"])
+def test_a_hidden_word_stays_one_word_however_many_pieces_it_has(unit, monkeypatch) -> None:
+    parser = tiny.parser()
+    vocabulary, seen = parser._sides()[0], []
+    begin = parser._begin
+    monkeypatch.setattr(parser, "_begin", lambda ids: (seen.append(ids), begin(ids))[1])
+    tree = Tree.from_string("(S (NP (DT the) (NN skateboarder)) (VP (VBD sat)))")
+    found = tree_words_hidden(parser, tree, unit)
+    pieces = vocabulary.encode([" ".join(tree.words())])[0]
+    assert found.words == (tree.words() if unit == "words" else vocabulary.pieces(pieces)) and len(pieces) > 4
+    beginnings = set(word_beginnings(vocabulary).tolist()) - {EOS}
+    for row in seen[0].tolist():
+        assert sum(i in beginnings for i in row if i not in (EOS, PAD)) == 3
+    whole = tree_words_hidden(parser, Tree.from_string("(S (NN the))"), unit)
+    assert len(whole.words) == len(whole.drop)
 
 
 @pytest.mark.parametrize("kind", ["given", "query-key"])

@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("fastapi")
 
+from axw.serve import Limits
 from axw.serve.limits import BEAM, CHARACTERS, ITEMS, TOP
 from axw.serve.refusals import KINDS
 from tests.serve import tiny
@@ -95,6 +96,48 @@ def test_pictures_are_those_of_a_report_and_hold_the_same_numbers_as_their_table
                     check_pictures(shown)
 
     tiny.run(tiny.service(*tiny.MAKERS), use)
+
+
+UNITS = [
+    ("words", {"line": "ein zweihundert [MASK] blau"}),
+    ("translation", {"line": "ein zweihundert sitzt", "target": "ZWEIHUNDERT"}),
+    ("trees", {"line": "the skateboarder sat"}),
+    ("sentences", {"line": "ein zweihundert"}),
+]
+
+
+def test_an_answer_is_explained_in_words_and_on_demand_in_pieces():
+    async def use(client):
+        schema = (await client.get("/openapi.json")).json()["components"]["schemas"]["ExplainLineQuestion"]
+        assert schema["properties"]["unit"]["enum"] == ["words", "pieces"]
+        assert (
+            schema["properties"]["unit"]["default"] == "words"
+            and "pieces" in schema["properties"]["unit"]["description"]
+        )
+        for model, question in UNITS:
+            found = {}
+            for unit in (None, "words", "pieces"):
+                asked = {**question, "pictures": True} | ({"unit": unit} if unit else {})
+                answer = await tiny.post(client, model, "explain", asked)
+                assert answer.status_code == 200, answer.text
+                found[unit] = answer.json()["answers"][0]
+            assert found[None] == found["words"] and found["words"]["source"] == question["line"].split()
+            by_piece = found["pieces"]
+            assert len(by_piece["source"]) > len(found["words"]["source"])
+            assert (
+                "".join(by_piece["source"]).replace("▁", " ").replace("[MASK]", " [MASK]").split()
+                == question["line"].split()
+            )
+            check_pictures(by_piece["pictures"])
+            if "reads" in by_piece:
+                assert np.shape(by_piece["reads"]) == (len(by_piece["target"]), len(by_piece["source"]))
+            refused = await tiny.post(client, model, "explain", {"line": "x" * 400, "unit": "pieces"})
+            assert refused.status_code == 422 and refused.json()["error"]["limit"] == 128
+            refused = await tiny.post(client, model, "explain", {**question, "unit": "letters"})
+            assert refused.status_code == 422
+        assert (await tiny.post(client, "table", "explain", {"rows": [tiny.ROW], "unit": "pieces"})).status_code == 422
+
+    tiny.run(tiny.service(*tiny.MAKERS, limits=Limits(seconds=120)), use)
 
 
 def check_pictures(shown):

@@ -85,7 +85,7 @@ class Page:
 @pytest.fixture(scope="module")
 def port():
     extra = {"second": tiny.translator(), "broken": OSError("no")}
-    with listening(tiny.service(*tiny.MAKERS, extra=extra)) as port:
+    with listening(tiny.service(*tiny.MAKERS, limits=Limits(seconds=120), extra=extra)) as port:
         yield port
 
 
@@ -137,6 +137,45 @@ def test_a_line_is_filled_and_a_word_says_what_it_read(page):
     assert page.states() == ["error"] and "Got 301, allowed: 256." in page.text(".panel")
 
 
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ("words", "ein zweihundert [MASK] blau"),
+        ("translation", "ein zweihundert sitzt"),
+        ("trees", "the skateboarder sat"),
+        ("sentences", "ein zweihundert"),
+    ],
+)
+def test_pieces_are_shown_on_demand_with_the_keys_alone(page, model, line):
+    page.ask(model, line)
+    by_word, answer = (
+        page.text(".looked"),
+        page.page.evaluate("document.querySelector('.panel .answer, .panel pre').textContent"),
+    )
+    assert "each piece" not in by_word and page.page.is_visible("#unit")
+    page.page.focus("#unit input:checked")
+    page.page.keyboard.press("ArrowRight")
+    page.until(f"({DONE}) && document.querySelector('.looked').textContent.includes('each piece')")
+    assert page.states(".looked") == ["answer"] and "\u2581" in page.text(".looked")
+    assert page.page.evaluate("document.activeElement.value") == "pieces"  # where the keys are, they stay
+    assert page.page.evaluate("document.querySelector('.panel .answer, .panel pre').textContent") == answer
+    page.page.keyboard.press("ArrowLeft")
+    page.until(f"({DONE}) && !document.querySelector('.looked').textContent.includes('each piece')")
+    assert page.text(".looked") == by_word
+    page.page.keyboard.press("/")
+    assert page.page.evaluate("document.activeElement.id") == "line"
+    page.page.select_option("#model", "table")
+    assert not page.page.is_visible("#unit")
+
+
+def test_a_line_of_too_many_pieces_says_so(page):
+    page.ask("words", "x" * 300 + " [MASK]")
+    assert page.states(".looked") == ["answer"]
+    page.page.check("#unit input[value=pieces]")
+    page.until(f"({DONE}) && document.querySelector('.looked').dataset.state === 'error'")
+    assert "allowed: 128." in page.text(".looked") and page.states()[0] in ("answer", "cut")
+
+
 def test_a_line_is_translated_by_two_models_side_by_side(page):
     page.ask("translation", "ein mann sitzt", beside="second")
     assert len(page.states()) == 2 and set(page.states()) <= {"answer", "cut"}
@@ -168,6 +207,7 @@ def test_the_same_question_as_command_curl_and_python(page, port):
         assert done.returncode == 0, done.stderr
         told = done.stdout if command[0] == "bash" else repr(done.stdout)
         assert "score" in told and "finished" in told
+    assert said["command"].endswith(" | axw translate 'translation' -")
     piped = subprocess.run(["bash", "-c", said["command"].split(" | axw")[0]], capture_output=True, text=True)
     assert piped.stdout == line + "\n"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -102,6 +103,14 @@ def test_every_number_of_the_page_is_in_the_json(kind: str) -> None:
 
 def without_ticks(found: re.Match[str]) -> str:
     return re.sub(r'<text class="(tick|tiny|on)"[^>]*>.*?</text>', "", found.group())
+
+
+def numbers_are_known(page: str, value: object, more: Iterable[str] = ()) -> None:
+    """Every number that a reader sees on the page is in the JSON, or may be rounded or counted from it."""
+    known = known_numbers(value) | known_lengths(value) | {"95", *more}
+    whole = re.sub(r"(?<=\d),(?=\d{3})", "", re.sub(r"<svg.*?</svg>", without_ticks, page, flags=re.S))
+    found = {number.lstrip("+\u2212-") for number in shown_numbers(whole)}
+    assert found <= {number.lstrip("+\u2212-") for number in known}
 
 
 def known_lengths(value: object) -> set[str]:

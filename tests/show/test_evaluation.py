@@ -20,9 +20,10 @@ from axw.show.run_page import run_page
 from axw.show.table_samples import held_out_answers, of_table
 from tests.serve import tiny
 from tests.show.nasty import NASTY
-from tests.show.test_displays import known_lengths, told, without_ticks
+from tests.show.test_displays import known_lengths, numbers_are_known, told, without_ticks
 from tests.show.test_report import known_numbers, shown_numbers
 
+NOT_DATA = {"20", "100", "256", "3.0"}  # fewer than 20 lines, 0 to 100 %, SHA-256
 SOURCE = Source("axw evaluate m f", {"axw": "0.1.0"}, {"rows": 7}, {"rank": 2}, 3)
 
 
@@ -96,8 +97,19 @@ def test_lines_trees_and_classes() -> None:
     for samples in (found, trees):
         page, value = evaluation_report(samples, {}, SOURCE, title="lines")
         assert value["verdict"] and "By kind of line" in page
+        numbers_are_known(page, json.loads(json.dumps(value)), NOT_DATA)
+        assert len(page.encode()) < 1 << 20
     with pytest.raises(DataError, match="There are 113 lines and 0 answers."):
         samples_of(tiny.sentences(), HeldOut(lines))
+
+
+def test_every_number_of_translations_and_hidden_words_is_in_the_json() -> None:
+    lines = tiny.lines(31, seed=4)
+    pairs = samples_of(tiny.translator(), HeldOut(lines, [line.upper() for line in lines]))
+    for samples in (pairs, samples_of(tiny.words(), HeldOut(lines))):
+        page, value = evaluation_report(samples, {"BLEU": 12.5}, SOURCE, title="lines", findings=["lines: 31 lines"])
+        numbers_are_known(page, json.loads(json.dumps(value)), NOT_DATA)
+        assert len(page.encode()) < 1 << 20 and "Met in the data" in page
 
 
 def test_a_flat_tree_has_the_words_and_tags_and_one_phrase() -> None:

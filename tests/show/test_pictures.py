@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ from axw.show.rows import steps_of
 from axw.show.waterfall import MOST_NODES, Read, ring
 from tests.models.tables.made_up import HOUSEHOLD, answers, features, model, table
 from tests.models.test_explanation_words import translator, words  # noqa: F401 (fixtures)
+from tests.serve import tiny
 from tests.show.displays import history
 
 WORDS = "one two three four five six seven".split()
@@ -108,6 +110,40 @@ def test_a_masked_word_is_explained(words) -> None:  # noqa: F811
     assert heads.to_json()["layers"][0]["kinds"][0]["agreement"] is not None
 
 
+@pytest.mark.parametrize("kind", ["translation", "words", "trees", "sentences"])
+def test_pieces_are_shown_on_demand(kind) -> None:
+    model = tiny.MAKERS[kind]()
+    line = {"words": "ein zweihundert [MASK] blau", "trees": "the skateboarder sat"}.get(kind, "ein zweihundert sitzt")
+    by_word, by_piece = explain(model, line), explain(model, line, unit="pieces")
+    one, other = by_word.to_json(), by_piece.to_json()
+    assert (one["unit"], other["unit"]) == ("words", "pieces") and type(by_word) is type(by_piece)
+    assert display(other) == by_piece
+    said = re.compile("each (source )?piece", re.I).search
+    assert said(by_piece.to_text(200)) and not said(by_word.to_text(200))
+    assert max(map(len, by_piece.to_text().split("\n"))) <= 80
+    vocabulary = (
+        model._sides("forward")[0]
+        if kind == "translation"
+        else model.vocabulary
+        if kind != "trees"
+        else model._sides()[0]
+    )
+    names = vocabulary.pieces(vocabulary.encode([line], mask_token="[MASK]" if kind == "words" else None)[0])
+    shown = by_piece.to_json()[{"translation": "source", "trees": "units"}.get(kind, "words")]
+    assert shown == names and len(by_piece.to_frame()) >= len(names)
+    if kind == "trees":
+        assert np.shape(other["attention"]) == (len(names), len(names)) and len(other["hidden"]) == len(names)
+    del one["unit"]
+    assert display(one).to_html() == by_word.to_html()  # what was written before there were units is shown as it was
+
+
+def test_pieces_of_what_has_none() -> None:
+    with pytest.raises(UsageError, match="Rows of a table have no pieces; allowed: 'words'"):
+        explain(tiny.table(), tiny.passengers().head(1), unit="pieces")
+    with pytest.raises(UsageError, match="unit is 'letters'; allowed: 'words', 'pieces'"):
+        explain(tiny.words(), "ein [MASK]", unit="letters")  # type: ignore[arg-type]
+
+
 def test_rows_are_explained_and_their_bars_add_up() -> None:
     frame = table()
     X, y = features(frame), answers(frame, "binary")
@@ -159,7 +195,7 @@ def test_a_ladder_is_shown_as_it_was_found() -> None:
     assert [rung["value"] for rung in shown.to_json()["rungs"]] == pytest.approx(losses, rel=1e-6)
     with pytest.raises(UsageError, match="There is no question 'other'"):
         LadderDisplay.from_estimator(found, question="other")
-    with pytest.raises(DataError, match="There are 2 names, and 1, 2, 2 costs"):
+    with pytest.raises(DataError, match="There are 2 names, and 1, 2, 2, 2 costs, values, intervals and rungs below"):
         LadderDisplay.from_predictions(["a", "b"], [1.0], [1.0, 2.0], [(0, 1), (0, 1)])
     with pytest.raises(UsageError, match="There is no rung 'c'"):
         LadderDisplay.from_predictions(["a"], [1.0], [1.0], [(0, 1)], chosen="c")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shlex
 import shutil
 import time
 from collections.abc import Sequence
@@ -45,7 +44,7 @@ class Shown(NamedTuple):
     json: bool
     report: Path | None
     title: str
-    command: Sequence[str]
+    command: str
 
 
 def climb(
@@ -98,8 +97,7 @@ def climb(
         from axw.cli.reports import write_pair
         from axw.show.report import Reproduce, ladder_report
 
-        command = shlex.join(["axw", *shown.command])
-        reproduce = Reproduce(command, how.seed, took, versions(), [table.facts()])
+        reproduce = Reproduce(shown.command, how.seed, took, versions(), [table.facts()])
         page, value = ladder_report(
             found,
             reproduce,

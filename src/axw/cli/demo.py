@@ -35,6 +35,7 @@ def demo(
     same:family,class --drop name --id passenger.
     """
     from axw.cli import tables
+    from axw.cli.again import typed_again
     from axw.cli.climbing import Climb, Shown, climb
     from axw.data import samples
     from axw.relations import SameValue
@@ -43,5 +44,5 @@ def demo(
     read = tables.read(samples.path("titanic"))._replace(name="titanic.csv (bundled)")
     parts = tables.split(read, "survived", ["name"], "passenger")
     findings = tables.say_leaks(read, "survived", ["name"], "passenger")
-    shown = Shown(json, report, "Who survived the Titanic: which rung pays", context.obj)
+    shown = Shown(json, report, "Who survived the Titanic: which rung pays", typed_again(context, seed=seed))
     climb(read, parts, "passenger", [SameValue("family", "class")], findings, Climb(folds, repeats, seed, jobs), shown)

@@ -8,7 +8,7 @@ from axw.cli.output import to_json
 from axw.errors import UsageError
 
 
-def tell_text(fitted: Any, text: str | None, target: str | None, format: str) -> str:
+def tell_text(fitted: Any, text: str | None, target: str | None, unit: Any, format: str) -> str:
     """The faces of `axw.show.explain`. `UsageError` without a text, and for a target that the kind of model has not."""
     from axw.show import explain
 
@@ -18,7 +18,7 @@ def tell_text(fitted: Any, text: str | None, target: str | None, format: str) ->
         )
     if target is not None and fitted.kind not in ("translation", "trees"):
         raise UsageError("Only a translator and a parser have a --target.", f"--target {target!r}", "Leave it away.")
-    return face(explain(fitted, text, target), format)
+    return face(explain(fitted, text, target, unit=unit), format)
 
 
 def face(shown: Any, format: str) -> str:

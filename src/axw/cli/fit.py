@@ -97,8 +97,10 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     gets a report.html: how good it is on training rows that were held out in turn, and on which it is not.
     """
     from axw.cli import reports, tables
+    from axw.cli.again import typed_again
     from axw.cli.relations import parse, relations
     from axw.ladders.groups import check_relations
+    from axw.show.again import beside
 
     settings = {"attention": attention and attention.value, "labels": labels, "rank": rank, "heads": heads}
     chosen = {name: value for name, value in (settings | {"feedforward": feedforward}).items() if value is not None}
@@ -121,8 +123,8 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     parts = tables.split(read, target, listed(drop), id)
     related = relations(specs, list(parts.X.columns), read.name)
     check_relations(parts.X, related, id)
-    tables.say_leaks(read, target, listed(drop), id)
-    _threads(threads)
+    findings = tables.say_leaks(read, target, listed(drop), id)
+    used = _threads(threads)
     kind = tables.task_of(parts.y, task and task.value)
     model = _rung(rung, kind, related, seed) if rung is not None else _model(kind, related, chosen, seed)
     model.set_params(id=id).fit(parts.X, parts.y)
@@ -132,7 +134,8 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     if kind == "classification":
         say(f"calibration error {model.calibration_error_:.3f} on training rows that were held out in turn")
     if parts.y.ndim == 1:
-        reports.of_fit(model, read, parts.X, parts.y, save, called.obj)
+        command = typed_again(called, save=beside(save), seed=seed, threads=used)
+        reports.of_fit(model, read, parts.X, parts.y, save, command, findings)
     say(f"next: axw evaluate {save} FILE   axw predict {save} FILE   axw explain {save} FILE --row ID")
 
 
@@ -155,8 +158,10 @@ def _rung(name: str, kind: str, related: list[Relation], seed: int) -> Any:
     return offered[name]
 
 
-def _threads(threads: int | None) -> None:
-    if threads is not None:
-        import torch
+def _threads(threads: int | None) -> int:
+    """How many threads compute: as many as are asked for, or as PyTorch is set."""
+    import torch
 
+    if threads is not None:
         torch.set_num_threads(threads)
+    return torch.get_num_threads()

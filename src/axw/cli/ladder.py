@@ -83,6 +83,7 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     With --group, selection and error rates and calibration are printed by group: measured, not used, unless --use-group is said.
     """
     from axw.cli import tables
+    from axw.cli.again import typed_again
     from axw.cli.climbing import Climb, Shown, climb
     from axw.cli.relations import parse, relations
 
@@ -98,7 +99,8 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     related = relations(specs, list(parts.X.columns), read.name)
     findings = tables.say_leaks(read, target, left_out, id)
     how = Climb(folds, repeats, seed, jobs, task and task.value, rung, values, favourable)
-    shown = Shown(json, report, f"{target} in {Path(read.name).name}: which rung pays", context.obj)
+    title, command = f"{target} in {Path(read.name).name}: which rung pays", typed_again(context, seed=seed)
+    shown = Shown(json, report, title, command)
     climb(read, parts, id, related, findings, how, shown)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from axw.cli.options import Json, examples, listed
 from axw.cli.output import Progress, result, result_json, writable_file
 from axw.cli.training import Budget, Minutes, RunSeed, Set, Steps, Threads, settings_of
 from axw.errors import UsageError
+
+if TYPE_CHECKING:
+    from axw.ladders.words_result import WordsLadder
+    from axw.learning import TrainSettings
 
 EPILOG = examples(
     "axw ladder words corpus.txt --valid valid.txt --steps 5 --set network.d_model=32 --set vocabulary=400",
@@ -22,6 +26,7 @@ EPILOG = examples(
 
 
 def ladder_words(  # noqa: PLR0913 (a command line has as many parameters as it has options)
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="TRAIN", help="The text, one sentence a line.")],
     valid: Annotated[
         Path, typer.Option("--valid", help="Lines whose hidden words every rung is asked for.", metavar="FILE")
@@ -70,20 +75,28 @@ def ladder_words(  # noqa: PLR0913 (a command line has as many parameters as it 
     else:
         result(found.to_text())
     if report is not None:
-        _write_report(found, report, file, valid, seeds)
+        _write_report(found, report, valid, _command(context, settings.train))
 
 
-def _write_report(found: object, report: Path, file: Path, valid: Path, seeds: int) -> None:
+def _command(context: typer.Context, train: TrainSettings) -> str:
+    """What was typed, with the budget, the seed and the threads that it left to be chosen."""
+    import torch
+
+    from axw.cli.again import typed_again
+
+    chosen = {name: getattr(train, name) for name in ("steps", "minutes", "seed")}
+    return typed_again(context, **chosen, threads=train.threads or torch.get_num_threads())
+
+
+def _write_report(found: WordsLadder, report: Path, valid: Path, command: str) -> None:
     from axw.cli.reports import write_pair
-    from axw.ladders.words_result import WordsLadder
+    from axw.show.ladder import LadderDisplay
     from axw.show.words_ladder import words_page
 
-    assert isinstance(found, WordsLadder)
-    command = f"axw ladder words {file} --valid {valid} --seeds {seeds}"
-    train = found.settings["words"]["train"]
-    command += "".join(f" --{name} {train[name]}" for name in ("steps", "minutes", "seed") if train[name] is not None)
     title = f"Hidden words of {valid.name}: which rung pays"
-    write_pair(report, words_page(found, title, command), {**found.to_json(), "title": title, "command": command})
+    value = {**found.to_json(), "title": title, "command": command}
+    value["picture"] = LadderDisplay.from_estimator(found).to_json()
+    write_pair(report, words_page(found, title, command), value)
 
 
 def named(texts: list[str], offered: list[str]) -> list[str]:

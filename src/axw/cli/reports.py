@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from axw.cli.tables import Table
+    from axw.data import Finding
 
 
 def write_pair(path: Path, page: str, value: Mapping[str, Any]) -> None:
@@ -24,7 +24,15 @@ def write_pair(path: Path, page: str, value: Mapping[str, Any]) -> None:
     say(f"report: {path}")
 
 
-def of_fit(model: Any, table: Table, X: pd.DataFrame, y: Any, save: Path, words: Sequence[str]) -> None:
+def of_fit(  # noqa: PLR0913 (what a fit knows)
+    model: Any,
+    table: Table,
+    X: pd.DataFrame,
+    y: Any,
+    save: Path,
+    command: str,
+    findings: Sequence[Finding] = (),
+) -> None:
     """FOLDER/report.html of a model of a table that was fitted now: on its training rows, each held out in turn."""
     import numpy as np
 
@@ -40,8 +48,9 @@ def of_fit(model: Any, table: Table, X: pd.DataFrame, y: Any, save: Path, words:
     page, value = evaluation_report(
         samples,
         measures,
-        _source(model, table, words),
+        _source(model, table, command),
         title=f"{save.name}: rows held out in turn",
+        findings=[f"{found.severity}: {found.what} ({found.where}) {found.todo}" for found in findings],
         notes=(IN_TURN, CAUTION),
         unit="row",
     )
@@ -55,7 +64,7 @@ def of_table_evaluation(
     target: str,
     measures: Mapping[str, float],
     path: Path,
-    words: Sequence[str],
+    command: str,
 ) -> None:
     """The report of a model of a table on rows whose answers are known."""
     from axw.show.evaluation import evaluation_report
@@ -63,27 +72,43 @@ def of_table_evaluation(
 
     samples = of_table(model, known.drop(columns=[target]), known[target].to_numpy())
     title = f"{target} in {Path(table.name).name}"
-    page, value = evaluation_report(samples, measures, _source(model, table, words), title=title, unit="row")
+    page, value = evaluation_report(samples, measures, _source(model, table, command), title=title, unit="row")
     write_pair(path, page, value)
 
 
 def of_text_evaluation(
-    model: Any, file: Path, reference: Path | None, measures: Mapping[str, float], path: Path, words: Sequence[str]
+    model: Any, file: Path, reference: Path | None, measures: Mapping[str, float], path: Path, command: str
 ) -> None:
     """The report of a model of text on lines, pairs or trees."""
     from axw.cli.climbing import versions
-    from axw.data import read_lines, read_trees
+    from axw.data import TreeFile
     from axw.learning import to_dict
     from axw.show.evaluation import HeldOut, Source, evaluation_report, samples_of
 
+    findings: list[str] = []
     if model.kind == "trees":
-        held = HeldOut([tree.to_string() for tree in read_trees(str(file))])
+        trees = TreeFile(file)
+        held = HeldOut([tree.to_string() for tree in trees])
+        findings.append(f"{len(trees):,} trees; {trees.report.to_text()}")
     else:
-        held = HeldOut(list(read_lines(str(file))), None if reference is None else list(read_lines(str(reference))))
+        lines = _lines(file, findings)
+        held = HeldOut(lines, None if reference is None else _lines(reference, findings))
     data = {"file": str(file), **({} if reference is None else {"reference": str(reference)}), "lines": len(held.lines)}
-    source = Source(shlex.join(["axw", *words]), versions(), data, to_dict(model.settings))
-    page, value = evaluation_report(samples_of(model, held), measures, source, title=f"{model.kind}: {file.name}")
+    source = Source(command, versions(), data, to_dict(model.settings))
+    page, value = evaluation_report(
+        samples_of(model, held), measures, source, title=f"{model.kind}: {file.name}", findings=findings
+    )
     write_pair(path, page, value)
+
+
+def _lines(path: Path, findings: list[str]) -> list[str]:
+    """The lines of a file; what was met in it is kept in `findings`."""
+    from axw.data import read_lines
+
+    stream = read_lines(str(path))
+    lines = list(stream)
+    findings.append(stream.report.to_text())
+    return lines
 
 
 def model_measures(model: Any, truth: Any, answers: Any) -> dict[str, float]:
@@ -98,12 +123,12 @@ def model_measures(model: Any, truth: Any, answers: Any) -> dict[str, float]:
     return {**classification_metrics(codes, answers), "calibration_error": calibration_error(codes, answers)}
 
 
-def _source(model: Any, table: Table, words: Sequence[str]) -> Any:
+def _source(model: Any, table: Table, command: str) -> Any:
     from axw.cli.climbing import versions
     from axw.show.evaluation import Source
 
     settings = {key: _plain(value) for key, value in model.get_params(deep=False).items()}
-    return Source(shlex.join(["axw", *words]), versions(), table.facts(), settings, model.random_state)
+    return Source(command, versions(), table.facts(), settings, model.random_state)
 
 
 def _plain(value: Any) -> Any:

@@ -39,13 +39,14 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
     from axw.models.words.classifier_settings import SentencesSettings
     from axw.models.words.masked_words import MaskedLanguageModel
 
-    found = {name: read_told(path) for name, path in files.items() if name != "from"}
+    findings: list[str] = []
+    found = {name: read_told(path, findings) for name, path in files.items() if name != "from"}
     base = MaskedLanguageModel.load(files["from"])
     valid = (found["valid"], found["valid_labels"]) if "valid" in found else None
     model = FineTunedClassifier(from_dict(SentencesSettings, settings), base)
     model.fit(found["train"], found["labels"], valid, place)
     say(f"classes: {', '.join(model.classes)}")
-    write_report(model, place)
+    write_report(model, place, findings)
     return saved_line(place, model.facts)
 
 

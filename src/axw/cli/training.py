@@ -111,13 +111,13 @@ def prepare(save: Path) -> None:
     keep_freed_memory()
 
 
-def write_report(model: Any, place: Place) -> None:
-    """RUN/report.html and RUN/report.json: how it went, how good it is, examples."""
+def write_report(model: Any, place: Place, findings: Sequence[str]) -> None:
+    """RUN/report.html and RUN/report.json: how it went, how good it is, examples; findings: what was met in the data."""
     if place.folder is None or not leads():
         return
     from axw.show.run_report import run_report
 
-    run_report(place.folder, model)
+    run_report(place.folder, model, findings=findings)
     say(f"report: {Path(place.folder) / 'report.html'}")
 
 

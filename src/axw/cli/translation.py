@@ -96,10 +96,11 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
 
     place = replace(place, start=_started(files["from"]) if "from" in files else None)
     with PairFile(files["source"], files["target"]) as pairs:
-        say(pairs.report.to_text())
-        valid = _pairs(files["valid_source"], files["valid_target"]) if "valid_source" in files else None
+        findings = [pairs.report.to_text()]
+        say(findings[0])
+        valid = _pairs(files["valid_source"], files["valid_target"], findings) if "valid_source" in files else None
         model = Translator(from_dict(TranslationSettings, settings)).fit(pairs.source, pairs.target, valid, place)
-    write_report(model, place)
+    write_report(model, place, findings)
     return "\n".join([saved_line(place, model.facts), *(scores(model, *valid) if valid is not None else [])])
 
 
@@ -120,10 +121,12 @@ def scores(model: Any, source: list[str], reference: list[str]) -> list[str]:
     return [str(score) for score in (*bleu_chrf(said, reference), public_bleu4(said, reference))]
 
 
-def _pairs(source: str, target: str) -> tuple[list[str], list[str]]:
+def _pairs(source: str, target: str, findings: list[str]) -> tuple[list[str], list[str]]:
+    """The pairs of two files; what was met in them is said on stderr, and kept in `findings`."""
     from axw.data import PairFile
 
     with PairFile(source, target) as pairs:
-        say(pairs.report.to_text())
+        findings.append(pairs.report.to_text())
+        say(findings[-1])
         found = list(pairs)
     return [pair.source for pair in found], [pair.target for pair in found]

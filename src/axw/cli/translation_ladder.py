@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,11 +60,16 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
     """
     from dataclasses import replace
 
+    import torch
+
+    from axw.cli.again import typed_again
     from axw.cli.reports import write_pair
     from axw.ladders.translation import Corpus, equal_budget, translation_ladder
     from axw.learning import with_settings
     from axw.learning.allocator import keep_freed_memory
     from axw.models.translation.settings import TranslationSettings
+    from axw.show.again import beside
+    from axw.show.ladder import LadderDisplay
     from axw.show.translation_ladder import translation_page, verdict
 
     settings = equal_budget(with_settings(TranslationSettings(), change or []), steps=steps, minutes=minutes)
@@ -89,8 +93,12 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
         result_json(found.to_json())
     else:
         result(found.to_text())
-    title, command = f"{source.name} to {target.name}: which rung pays", shlex.join(["axw", *context.obj])
+    train = settings.train
+    chosen = {"steps": train.steps, "minutes": train.minutes, "threads": train.threads or torch.get_num_threads()}
+    command = typed_again(context, out=beside(out), **chosen)
+    title = f"{source.name} to {target.name}: which rung pays"
     value = {**found.to_json(), "title": title, "command": command, "verdict": verdict(found)}
+    value["picture"] = LadderDisplay.from_estimator(found).to_json()
     write_pair(out / "report.html", translation_page(found, title, command), value)
 
 

@@ -91,12 +91,13 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
     from axw.models.trees.parser import ConstituencyParser
     from axw.models.trees.settings import ParserSettings
 
-    found = {}
+    found, findings = {}, []
     for name, path in files.items():
         found[name] = TreeFile(path)
-        say(f"{len(found[name]):,} trees; {found[name].report.to_text()}")
+        findings.append(f"{len(found[name]):,} trees; {found[name].report.to_text()}")
+        say(findings[-1])
     model = ConstituencyParser(from_dict(ParserSettings, settings)).fit(found["train"], found.get("valid"), place)
-    write_report(model, place)
+    write_report(model, place, findings)
     return saved_line(place, model.facts)
 
 

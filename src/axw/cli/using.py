@@ -35,6 +35,7 @@ EXPLAIN = examples(
     "axw explain family.axw test.csv --row 1305 --format html -o why.html",
     "axw explain family.axw test.csv --row 1305 --json",
     'axw explain words.run --text "I like to [MASK] in the winter." --format svg -o why.svg',
+    'axw explain words.run --text "I like to [MASK] in the winter." --unit pieces',
     "axw explain family.axw test.csv --row 1305 --reasons 4 --adverse no --applicant-view",
 )
 EVALUATE = examples(
@@ -56,6 +57,13 @@ class Format(StrEnum):
     json = "json"
     html = "html"
     svg = "svg"
+
+
+class Shown(StrEnum):
+    """What a line is shown in."""
+
+    words = "words"
+    pieces = "pieces"
 
 
 def predict(model: Model, file: Rows = Path("-"), json: Json = False, output: Out = None) -> None:
@@ -104,6 +112,10 @@ def explain(  # noqa: PLR0913 (a command line has as many parameters as it has o
     target: Annotated[
         str | None, typer.Option("--target", help="With --text: the translation, or the tree, that it is held against.")
     ] = None,
+    unit: Annotated[
+        Shown | None,
+        typer.Option("--unit", help="With --text: words, or the pieces that the network reads. Default: words."),
+    ] = None,
     format: Annotated[Format, typer.Option("--format", help="Text, JSON, a page, or the picture alone.")] = Format.txt,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     reasons: Annotated[
@@ -142,11 +154,14 @@ def explain(  # noqa: PLR0913 (a command line has as many parameters as it has o
     fitted = _loaded(model)
     if is_text(fitted):
         asked.only_of_rows()
-        _write(output, tell_text(fitted, text, target, "json" if json else format.value))
+        shown = "words" if unit is None else unit.value
+        _write(output, tell_text(fitted, text, target, shown, "json" if json else format.value))
         return
-    if text is not None or target is not None:
+    if text is not None or target is not None or unit is not None:
         raise UsageError(
-            "A model of a table has no --text.", "axw explain", "Name a row: axw explain MODEL FILE --row ID"
+            "A model of a table has no --text, --target or --unit.",
+            "axw explain",
+            "Name a row: axw explain MODEL FILE --row ID",
         )
     table, frame = _rows(file)
     _, ids = _ids(fitted, table)
@@ -203,6 +218,7 @@ def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has 
 ) -> None:
     """Measure a model on rows, lines or pairs whose answers are known and that it did not learn from."""
     from axw.cli import evaluating, reports
+    from axw.cli.again import typed_again
     from axw.cli.training import refuse_stdin
     from axw.models import load
 
@@ -214,7 +230,7 @@ def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has 
     if is_text(fitted):
         found = evaluating.text_measures(fitted, file, reference, buckets)
         if report is not None:
-            reports.of_text_evaluation(fitted, file, reference, found.measures, report, context.obj)
+            reports.of_text_evaluation(fitted, file, reference, found.measures, report, typed_again(context))
         _told(found.measures, found.lines, json, {"schema": "axw.evaluate/1", **found.facts})
         _hold(gates, found.measures)
         return
@@ -234,7 +250,7 @@ def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has 
         key: float(value) for key, value in fitted.evaluate(known.drop(columns=[target]), known[target]).items()
     }
     if report is not None:
-        reports.of_table_evaluation(fitted, table, known, target, measures, report, context.obj)
+        reports.of_table_evaluation(fitted, table, known, target, measures, report, typed_again(context))
     facts = {"schema": "axw.evaluate/1", "rows": len(known), "data": table.facts()}
     _told(measures, [f"{len(known)} rows"], json, facts)
     _hold(gates, measures)

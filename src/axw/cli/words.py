@@ -145,10 +145,11 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
 
     place = replace(place, start=_started(files["from"]) if "from" in files else None)
     with LineFile(files["train"]) as lines:
-        say(lines.report.to_text())
-        valid = read_told(files["valid"]) if "valid" in files else None
+        findings = [lines.report.to_text()]
+        say(findings[0])
+        valid = read_told(files["valid"], findings) if "valid" in files else None
         model = MaskedLanguageModel(from_dict(WordsSettings, settings)).fit(lines, valid, place)
-    write_report(model, place)
+    write_report(model, place, findings)
     return saved_line(place, model.facts)
 
 
@@ -159,13 +160,15 @@ def _started(path: str) -> MaskedLanguageModel:
     return MaskedLanguageModel.load(path)
 
 
-def read_told(path: str) -> list[str]:
-    """The lines of a file; what was met in it is said on stderr."""
+def read_told(path: str, findings: list[str] | None = None) -> list[str]:
+    """The lines of a file; what was met in it is said on stderr, and kept in `findings`."""
     from axw.data import read_lines
 
     stream = read_lines(path)
     lines = list(stream)
     say(stream.report.to_text())
+    if findings is not None:
+        findings.append(stream.report.to_text())
     return lines
 
 

@@ -20,6 +20,9 @@ BLANKS = " \t\n\r\x0b\x0c"
 WORD = rf"[{BLANKS}]*[^{BLANKS}]+|[{BLANKS}]+"
 
 
+_BLANK = str.maketrans(dict.fromkeys(BLANKS, " "))
+
+
 class Words(NamedTuple):
     """Each distinct word once, in order of appearance, and for every line the numbers of its words."""
 
@@ -64,6 +67,11 @@ def split_words(lines: Iterable[str], token: str | None = None, numbers: Numbers
         lengths.append(len(words))
     sentences = Sentences(np.array(flat, np.int32), starts_of(np.array(lengths, np.int64)))
     return Words(list(islice(numbers, before, None)), sentences)
+
+
+def between_blanks(line: str) -> list[str]:
+    """The words of a line without the blanks around them, as vocabularies count them: other spaces of Unicode are letters."""
+    return [word for word in line.translate(_BLANK).split(" ") if word]
 
 
 def _word_or(token: str) -> str:

@@ -163,9 +163,11 @@ def _answer(
     rung: WordsRung, settings: WordsSettings, vocabulary: Vocabulary, text: Sentences, asked: HeldOut, seeds: int
 ) -> WordsAnswer:
     """The rung trained `seeds` times, and what it guessed each time."""
+    started = time.monotonic()
     if rung.network is None:
-        return WordsAnswer([unigram_guesses(text.ids, vocabulary, asked)] * seeds, vocabulary.size, 0.0)
-    found, count, started = [], 0, time.monotonic()
+        counted = unigram_guesses(text.ids, vocabulary, asked)
+        return WordsAnswer([counted] * seeds, vocabulary.size, time.monotonic() - started)
+    found, count = [], 0
     for seed in range(settings.train.seed, settings.train.seed + seeds):
         own = replace(settings, network=rung.network, train=replace(settings.train, seed=seed))
         network = MaskedWords(own.network, vocabulary.size, seed=seed)

@@ -37,6 +37,7 @@ class WordsRow:
     measures      nats_per_word, nats_per_byte and word_accuracy, mean over the seeds
     lines, seeds  nats per word minus those of the rung `below`, negative = better: its interval over the validation lines
                   (paired bootstrap) and over the seeds (t; None for one seed), both corrected for many rungs (Holm)
+    interval      95 % of nats_per_word itself (low, high) by bootstrap over the lines, corrected for nothing; None: it failed
     """
 
     rung: str
@@ -49,6 +50,7 @@ class WordsRow:
     seeds: Interval | None
     seconds: float
     failed: str = ""
+    interval: tuple[float, float] | None = None
 
     @property
     def pays(self) -> bool | None:
@@ -83,6 +85,7 @@ class WordsLadder:
                 "note": row.note,
                 "parameters": row.parameters,
                 "measures": dict(row.measures),
+                "interval": None if row.interval is None else list(row.interval),
                 "difference": None if row.lines is None else row.lines.mean,
                 "interval_over_lines": _ends(row.lines),
                 "interval_over_seeds": _ends(row.seeds),
@@ -123,11 +126,12 @@ def build(
     rows = []
     for i, (rung, answer) in enumerate(zip(rungs, answers, strict=True)):
         below, lines, seeds = compared.get(i, (None, None, None))
+        alone = None if scores is None or i not in alive else scores.alone(alive.index(i))
         note = "; ".join(filter(None, [rung.note, answer.failed and f"failed: {answer.failed}"]))
         rows.append(
             WordsRow(
                 rung.name, rung.reads, below, note, answer.parameters, _measures(answer.guesses), lines, seeds,
-                answer.seconds, answer.failed,
+                answer.seconds, answer.failed, alone,
             )
         )  # fmt: skip
     use = {"rung": "", "why": "No rung could be trained."} if scores is None else _use(rows, alive, scores)
@@ -147,6 +151,11 @@ class _Scores(NamedTuple):
         counts = np.concatenate([nats.mean(1), words[None]]).T
         drawn = resampled(counts, lambda sums: sums[:, :-1] / np.maximum(sums[:, -1:], 1.0), samples=SAMPLES)
         return cls(nats.sum(2) / words.sum(), drawn)
+
+    def alone(self, rung: int) -> tuple[float, float]:
+        """The interval of one rung by itself."""
+        low, high = np.quantile(self.drawn[:, rung], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+        return float(low), float(high)
 
     def compared(self, pairs: Sequence[tuple[int, int]]) -> tuple[list[Interval], list[Interval | None]]:
         """Rung a minus rung b of each pair, over lines and over seeds, each with Holm's correction."""

@@ -7,7 +7,7 @@ from axw.learning.optimizers import OptimizerSettings
 from axw.learning.progress import Progress
 from axw.learning.runs import Run, fingerprint_of_bytes, fingerprint_of_files, read_run
 from axw.learning.schedules import ScheduleSettings
-from axw.learning.settings import TrainSettings, from_dict, to_dict, with_settings
+from axw.learning.settings import TrainSettings, changes_between, from_dict, to_dict, with_settings
 from axw.learning.signals import Stopped
 from axw.learning.trainer import Trainer
 
@@ -26,6 +26,7 @@ __all__ = [
     "Trainer",
     "average",
     "binary_cross_entropy",
+    "changes_between",
     "cross_entropy",
     "fingerprint_of_bytes",
     "fingerprint_of_files",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union
 
@@ -135,6 +135,27 @@ def with_settings(settings: Settings, changes: Iterable[str]) -> Settings:
     return from_dict(type(settings), values)
 
 
+def changes_between(settings: Settings, start: Settings) -> list[str]:
+    """The changes that make `settings` of `start`, as `with_settings` reads them:
+    `with_settings(start, changes_between(settings, start)) == settings`."""
+
+    def between(one: Any, other: Any, path: str) -> Iterator[str]:
+        for name, value in one.items():
+            if isinstance(value, dict):
+                yield from between(value, other[name], f"{path}{name}.")
+            elif value != other[name]:
+                yield f"{path}{name}={_text(value)}"
+
+    return list(between(to_dict(settings), to_dict(start), ""))
+
+
+def _text(value: Any) -> str:
+    """A value as a change writes it."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_text, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
 def _part(cls: type, part: str, path: str) -> type:
     kinds = typing.get_type_hints(cls)
     inner = [name for name, kind in kinds.items() if dataclasses.is_dataclass(kind)]
@@ -167,7 +188,7 @@ def _convert(kind: Any, value: Any, name: str) -> Any:
             return value
         raise UsageError(f"{name} is {value!r}. {did_you_mean(str(value), inner)}")
     if origin is tuple:
-        items = value.split(",") if isinstance(value, str) else value
+        items = [item for item in value.split(",") if value] if isinstance(value, str) else value
         each = [inner[0]] * len(items) if len(inner) == 2 and inner[1] is Ellipsis else inner
         if isinstance(items, (list, tuple)) and len(items) == len(each):
             return tuple(_convert(k, item, name) for k, item in zip(each, items, strict=True))

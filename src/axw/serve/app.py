@@ -23,7 +23,7 @@ from axw.serve.page import add_page
 from axw.serve.refusals import KINDS, Refusal
 from axw.serve.service import Service
 from axw.serve.table_answers import RowItem
-from axw.serve.text_answers import FillKey, LineItem, SearchKey
+from axw.serve.text_answers import FillKey, LineItem, LookKey, SearchKey
 from axw.storage import json_from_bytes, json_to_bytes
 from axw.version import __version__
 
@@ -224,11 +224,10 @@ def _add_verbs(app: FastAPI, service: Service) -> None:
     ) -> Response:
         if isinstance(question, questions.ExplainLineQuestion):
             _of_kind(service, id, "explain", lines=True)
-            return await _answer(
-                service, request, id, "explain", question.pictures, [LineItem(question.line, question.target)]
-            )
+            key = LookKey(question.pictures, question.unit)
+            return await _answer(service, request, id, "explain", key, [LineItem(question.line, question.target)])
         _of_kind(service, id, "explain", lines=False)
-        return await _answer(service, request, id, "explain", question.pictures, _rows(question))
+        return await _answer(service, request, id, "explain", LookKey(question.pictures), _rows(question))
 
 
 def _rows(question: questions.RowsQuestion | questions.ExplainRowsQuestion) -> list[RowItem]:

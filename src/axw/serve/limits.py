@@ -12,6 +12,7 @@ EXPLAINED = 8  # rows of one question for reasons
 CHARACTERS = 8192  # of a line, of a value in a row, of the name of a column
 WORDS = 256  # of a line
 EXPLAINED_WORDS = 64  # of a line whose words' attention is asked for: the answer grows with the square
+EXPLAINED_PIECES = 128  # the same, where it is asked for in pieces
 MASKS = 8  # of a line
 PIECES = 1024  # of a line, as the model spells it
 COLUMNS = 4096  # of a row

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from axw.errors import AxwError
 from axw.models.leave_one_out import TOKEN
+from axw.models.units import Unit
 from axw.serve.limits import CELLS
 from axw.serve.refusals import Refusal
 from axw.serve.table_answers import RowItem
 from axw.serve.table_form import TableForm
-from axw.serve.text_answers import LineItem, tree_of
+from axw.serve.text_answers import LineItem, LookKey, tree_of
 from axw.show import AttentionDisplay, ClassesDisplay, MaskedWordDisplay, RowsDisplay, explain
 from axw.show.faces import CAUTION, Display, Drawing
 
-Explain = Callable[[Hashable, Sequence[Any]], Sequence[Any]]
-Draw = Callable[[Any], list[Display]]
+Explain = Callable[[LookKey, Sequence[Any]], Sequence[Any]]
+Draw = Callable[[Any, Unit], list[Display]]
 
 
 def with_pictures(answers: Explain, draw: Draw) -> Explain:
     """The same answers, and where the key says so the pictures of each: what stands in `pictures` is asked of `draw`."""
 
-    def explained(key: Hashable, items: Sequence[Any]) -> list[Any]:
+    def explained(key: LookKey, items: Sequence[Any]) -> list[Any]:
         found = list(answers(key, items))
-        if key:
+        if key.pictures:
             for i, item in enumerate(items):
                 if not isinstance(found[i], Refusal):
-                    found[i] = {**found[i], "pictures": _told(draw, item)}
+                    found[i] = {**found[i], "pictures": _told(draw, item, key.unit)}
         return found
 
     return explained
@@ -36,7 +37,7 @@ def with_pictures(answers: Explain, draw: Draw) -> Explain:
 def draws(model: Any, form: TableForm | None) -> Draw:
     """What draws a question of this model: why, and for text all its heads."""
 
-    def row(item: RowItem) -> list[Display]:
+    def row(item: RowItem, _: Unit) -> list[Display]:
         assert form is not None
         values, name = form.row(item.row, item.name)
         value = RowsDisplay.from_estimator(model, form.frame([values], [name])).to_json()
@@ -44,14 +45,14 @@ def draws(model: Any, form: TableForm | None) -> Draw:
             value["rows"][0]["id"] = "asked about"
         return [RowsDisplay.from_predictions(value)]
 
-    def line(item: LineItem) -> list[Display]:
+    def line(item: LineItem, unit: Unit) -> list[Display]:
         masked = model.kind != "words" or any(TOKEN in word for word in item.line.split())
         target = item.target if model.kind == "translation" else None
         if model.kind == "trees":
             target = tree_of(model, item).to_string()
-        shown = [explain(model, item.line, target)] if masked else []
+        shown = [explain(model, item.line, target, unit=unit)] if masked else []
         if model.kind in ("words", "translation"):
-            heads = AttentionDisplay.from_estimator(model, item.line, target)
+            heads = AttentionDisplay.from_estimator(model, item.line, target, unit=unit)
             if sum(len(layer.rows) * len(layer.columns) for layer in heads.heads()) <= CELLS:
                 shown.append(heads)
         return shown
@@ -59,11 +60,11 @@ def draws(model: Any, form: TableForm | None) -> Draw:
     return line if form is None else row
 
 
-def _told(draw: Draw, item: Any) -> dict[str, Any] | None:
+def _told(draw: Draw, item: Any, unit: Unit) -> dict[str, Any] | None:
     """{"title", "notes", "drawings", "heads"}, the last two lists of {"title", "svg", "folded", "headings", "rows"}; None where
     there is nothing to draw. `heads`: all of them small, then one after the other large."""
     try:
-        shown = draw(item)
+        shown = draw(item, unit)
     except AxwError:  # a line that has an answer, and nothing that could be left out of it
         return None
     if not shown:

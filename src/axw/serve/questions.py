@@ -69,11 +69,14 @@ class ExplainRowsQuestion(Question):
 
 
 class ExplainLineQuestion(Question):
-    """One line whose attention is asked for; `target`: what it was turned into (null: the model's own translation);
-    `pictures`: as SVG, too."""
+    """One line whose attention is asked for; `target`: what it was turned into (null: the model's own translation); `unit`: of
+    its words, or of the pieces that the network reads; `pictures`: as SVG, too."""
 
     line: Line
     target: Line | None = None
+    unit: Literal["words", "pieces"] = Field(
+        default="words", description="What source, target, reads and pictures are of: words, or the pieces of words."
+    )
     pictures: bool = False
 
 

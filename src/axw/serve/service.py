@@ -63,9 +63,10 @@ class Served:
         return "damaged" if self.fault is not None else "loading" if self.batcher is None else "ready"
 
     def to_json(self) -> dict[str, Any]:
-        """What `GET /v1/models` says: no path."""
+        """What `GET /v1/models` says: the folder's name, which a command is typed with, and no path to it."""
         told: dict[str, Any] = {
             "id": self.id,
+            "folder": _named(self.path).name,
             "state": self.state,
             "kind": None,
             "verbs": [],
@@ -150,9 +151,14 @@ def _is_model(path: Path) -> bool:
     return any((path / name).is_file() for name in ("MANIFEST.json", "run.json", "config.json"))
 
 
+def _named(path: Path) -> Path:
+    """The folder whose name says which model it is: the run, where it is the model inside one."""
+    path = path.absolute()
+    return path.parent if path.name == "model" and (path.parent / "run.json").is_file() else path
+
+
 def _id_of(path: Path) -> str:
-    name = path.absolute()
-    plain = (name.parent if name.name == "model" and (name.parent / "run.json").is_file() else name).name.lower()
+    plain = _named(path).name.lower()
     for ending in (".axw", ".run"):
         plain = plain.removesuffix(ending)
     return re.sub(r"[^a-z0-9._-]+", "-", plain).strip("-._")[:64]

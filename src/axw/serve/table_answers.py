@@ -49,7 +49,7 @@ class TableAnswers:
             return {"prediction": {str(t): float(v) for t, v in zip(self.model.targets_, values, strict=True)}}
         return {"prediction": float(values)}
 
-    def explain(self, key: Hashable, items: Sequence[RowItem]) -> list[Any]:
+    def explain(self, key: Any, items: Sequence[RowItem]) -> list[Any]:
         """The outputs of each row, and the greatest parts that add up to them."""
         answers: list[Any] = [None] * len(items)
         for index, rows, frame in self._tables(items, answers):

@@ -15,10 +15,11 @@ from axw.data.vocabulary import Vocabulary
 from axw.errors import AxwError
 from axw.models.leave_one_out import class_words_left_out
 from axw.models.translation.aligning import readings
+from axw.models.units import Unit, units_of
 from axw.models.words.filled import TOKEN
 from axw.networks.masked_words import MaskedWords
 from axw.serve.filling import fill_many
-from axw.serve.limits import BEAM, EXPLAINED_WORDS, MASKS, PIECES, WORDS
+from axw.serve.limits import BEAM, EXPLAINED_PIECES, EXPLAINED_WORDS, MASKS, PIECES, WORDS
 from axw.serve.refusals import Refusal
 
 
@@ -43,28 +44,42 @@ class SearchKey(NamedTuple):
     nbest: int
 
 
-def checked(item: LineItem, vocabulary: Vocabulary, words: int = WORDS) -> str:
+class LookKey(NamedTuple):
+    """How an answer is explained: whether with pictures, and in words or in the pieces that the network reads."""
+
+    pictures: bool = False
+    unit: Unit = "words"
+
+
+def checked(item: LineItem, vocabulary: Vocabulary, words: int = WORDS, most: int = PIECES) -> str:
     """The line, where it is no longer than the server takes. Raises `Refusal`: too_long."""
     for text in (item.line, item.target or ""):
         count = len(text.split())
         if count > words:
             raise Refusal("too_long", "It is counted in words.", limit=words, got=count)
         pieces = int(vocabulary.encode([text]).lengths[0])
-        if pieces > PIECES:
-            raise Refusal("too_long", "It is counted in pieces of words.", limit=PIECES, got=pieces)
+        if pieces > most:
+            raise Refusal("too_long", "It is counted in pieces of words.", limit=most, got=pieces)
     return item.line
 
 
-def sort_out(items: Sequence[LineItem], vocabulary: Vocabulary, answers: list[Any], words: int = WORDS) -> list[int]:
+def sort_out(
+    items: Sequence[LineItem], vocabulary: Vocabulary, answers: list[Any], words: int = WORDS, pieces: int = PIECES
+) -> list[int]:
     """The places of the lines that can be asked; refusals go into `answers`."""
     fit = []
     for i, item in enumerate(items):
         try:
-            checked(item, vocabulary, words)
+            checked(item, vocabulary, words, pieces)
             fit.append(i)
         except Refusal as refusal:
             answers[i] = refusal
     return fit
+
+
+def to_explain(items: Sequence[LineItem], vocabulary: Vocabulary, answers: list[Any], unit: Unit) -> list[int]:
+    """`sort_out`, where the answer grows with the square of the words, or of the pieces."""
+    return sort_out(items, vocabulary, answers, EXPLAINED_WORDS, PIECES if unit == "words" else EXPLAINED_PIECES)
 
 
 class WordsAnswers:
@@ -95,10 +110,11 @@ class WordsAnswers:
             answers[i] = {**told, "cut": cut} if all(map(math.isfinite, chances)) else Refusal("not_finite")
         return answers
 
-    def explain(self, key: Hashable, items: Sequence[LineItem]) -> list[Any]:
-        """{"source", "target": the words, "reads"[i][j]: what word i of target reads of word j of source}: the same words."""
+    def explain(self, key: LookKey, items: Sequence[LineItem]) -> list[Any]:
+        """{"source", "target": the words, "reads"[i][j]: what word i of target reads of word j of source}: the same words; or
+        the pieces of words, where the key says so."""
         answers: list[Any] = [None] * len(items)
-        for i in sort_out(items, self.model.vocabulary, answers, EXPLAINED_WORDS):
+        for i in to_explain(items, self.model.vocabulary, answers, key.unit):
             ids = self.model.vocabulary.encode([items[i].line], mask_token=TOKEN)[0]
             if not len(ids):
                 answers[i] = Refusal("unusable", "The line has no words.")
@@ -108,7 +124,7 @@ class WordsAnswers:
             except AxwError as error:
                 answers[i] = Refusal("unusable", error.what)
                 continue
-            names, numbers = self.model.vocabulary.words_of(ids)
+            names, numbers = units_of(self.model.vocabulary, ids, key.unit)
             A = np.mean([A.mean(0)[1:-1, 1:-1] for A in found.values()], axis=0)
             together = (numbers[:, None] == np.arange(len(names))).astype(np.float64)
             reads = (together / np.maximum(together.sum(0), 1)).T @ A @ together
@@ -146,17 +162,21 @@ class TranslationAnswers:
             answers[i] = {**first, "others": best[1:], "cut": cut, "notes": notes}
         return answers
 
-    def explain(self, key: Hashable, items: Sequence[LineItem]) -> list[Any]:
+    def explain(self, key: LookKey, items: Sequence[LineItem]) -> list[Any]:
         """{"source", "target", "reads"}: what each word of the translation reads of each word of the line."""
         answers: list[Any] = [None] * len(items)
-        for i in sort_out(items, self.model._sides("forward")[0], answers, EXPLAINED_WORDS):
+        for i in to_explain(items, self.model._sides("forward")[0], answers, key.unit):
             target = items[i].target
             if target is None:
                 found = self.model.hypotheses(
                     [items[i].line], search=bounded(self.model.settings.search, SearchKey(None, 1))
                 )
                 target = next((each[0].text for each in found if each), "")
-            one = self.model.alignment(items[i].line, " ".join(target.split()[:EXPLAINED_WORDS]))
+            said = " ".join(target.split()[:EXPLAINED_WORDS])
+            if key.unit == "pieces":
+                other = self.model._sides("forward")[1]
+                said = other.decode(other.encode([said])[0][:EXPLAINED_PIECES])
+            one = self.model.alignment(items[i].line, said, unit=key.unit)
             answers[i] = matrix(one.source, one.target, one.soft)
         return answers
 
@@ -179,26 +199,31 @@ class TreeAnswers:
             answers[i] = told if finite else Refusal("not_finite")
         return answers
 
-    def explain(self, key: Hashable, items: Sequence[LineItem]) -> list[Any]:
+    def explain(self, key: LookKey, items: Sequence[LineItem]) -> list[Any]:
         """{"source", "target": the words, "reads"}: the last layer of words among themselves, or else of the decoder."""
         answers: list[Any] = [None] * len(items)
-        for i in self._with_words(items, answers, EXPLAINED_WORDS):
+        most = PIECES if key.unit == "words" else EXPLAINED_PIECES
+        for i in self._with_words(items, answers, EXPLAINED_WORDS, most):
             try:
                 tree = tree_of(self.model, items[i])
             except Refusal as refusal:
                 answers[i] = refusal
                 continue
-            found = self.model.attention(items[i].line, tree)
+            found = self.model.attention(items[i].line, tree, key.unit)
             names = [name for name in found if name.startswith("encoder")] or list(found)
             if not names:
                 answers[i] = Refusal("not_offered", "This network has no attention.")
                 continue
-            A = found[names[-1]].mean(0)
-            answers[i] = matrix(tree.words(), tree.words(), A / np.maximum(A.sum(-1, keepdims=True), 1e-30))
+            A, read = found[names[-1]].mean(0), tree.words()
+            if key.unit == "pieces":
+                source = self.model._sides()[0]
+                read = source.pieces(source.encode([" ".join(read)])[0])
+            asked = read if len(A) == len(read) else tree.words()
+            answers[i] = matrix(read, asked, A / np.maximum(A.sum(-1, keepdims=True), 1e-30))
         return answers
 
-    def _with_words(self, items: Sequence[LineItem], answers: list[Any], words: int) -> list[int]:
-        fit = sort_out([LineItem(item.line) for item in items], self.model._sides()[0], answers, words)
+    def _with_words(self, items: Sequence[LineItem], answers: list[Any], words: int, pieces: int = PIECES) -> list[int]:
+        fit = sort_out([LineItem(item.line) for item in items], self.model._sides()[0], answers, words, pieces)
         for i in fit:
             line = items[i].line
             if not line.split() or "(" in line or ")" in line:
@@ -229,7 +254,7 @@ class SentenceAnswers:
     def predict(self, key: Hashable, items: Sequence[LineItem]) -> list[Any]:
         """{"prediction", "probabilities", "notes"} for each line."""
         answers: list[Any] = [None] * len(items)
-        fit = sort_out(items, self.model._vocabularies["vocabulary"], answers)
+        fit = sort_out(items, self.model.vocabulary, answers)
         classes = list(self.model.classes)
         for i, values in zip(fit, self.model.predict_proba([items[i].line for i in fit]), strict=True):
             chances = dict(zip(classes, map(float, values), strict=True))
@@ -237,14 +262,14 @@ class SentenceAnswers:
             answers[i] = told if np.isfinite(values).all() else Refusal("not_finite")
         return answers
 
-    def explain(self, key: Hashable, items: Sequence[LineItem]) -> list[Any]:
+    def explain(self, key: LookKey, items: Sequence[LineItem]) -> list[Any]:
         """{"source": the words, "lost": what log p of the likeliest class loses without each}, in nats."""
         answers: list[Any] = [None] * len(items)
-        for i in sort_out(items, self.model._vocabularies["vocabulary"], answers, EXPLAINED_WORDS):
+        for i in to_explain(items, self.model.vocabulary, answers, key.unit):
             if not items[i].line.split():
                 answers[i] = Refusal("unusable", "The line has no words.")
                 continue
-            words, lost = class_words_left_out(self.model, items[i].line)
+            words, lost = class_words_left_out(self.model, items[i].line, key.unit)
             finite = bool(np.isfinite(lost).all())
             told = {"source": words, "lost": np.round(lost, 4).tolist(), "notes": []}
             answers[i] = told if finite else Refusal("not_finite")

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from axw.measures.alignment import best_links
+from axw.models.units import Unit, known_unit
 from axw.show.agreement import agreement_note, rank_correlation
-from axw.show.faces import CAUTION, Display, Drawing, column, matrix, texts
+from axw.show.faces import CAUTION, Display, Drawing, column, matrix, one_of, texts
 from axw.show.heat import grid, grid_table, plot_grid
 from axw.show.lines_between import lines_between
 from axw.show.page import Twin
@@ -36,26 +37,38 @@ class AlignmentDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls, model: Translator, source: str, target: str | None = None, *, reading: Reading | None = None
+        cls,
+        model: Translator,
+        source: str,
+        target: str | None = None,
+        *,
+        reading: Reading | None = None,
+        unit: Unit = "words",
     ) -> Self:
         """The alignment of a translator, of its own translation where there is no `target`; with each source word left out.
 
-        reading   the layer and the row of A that are read: see
-                  `axw.models.translation.aligning`. Raises what `model.alignment` raises.
+        reading   the layer and the row of A that are read: see `axw.models.translation.aligning`
+        unit      "words", or "pieces" as the network reads and writes them
+        Raises what `model.alignment` raises.
         """
         from axw.models.leave_one_out import source_words_left_out
 
-        found = model.alignment(source, target, reading=reading)
+        known_unit(unit, "AlignmentDisplay")
+        said = model.translate([source])[0] if target is None else target
+        found = model.alignment(source, said, reading=reading, unit=unit)
         left_out = None
         if found.soft.size:
-            left_out = source_words_left_out(model, " ".join(found.source), " ".join(found.target))
-        return cls.from_predictions(found.source, found.target, found.soft, left_out=left_out)
+            left_out = source_words_left_out(model, source, said, unit)
+        return cls.from_predictions(found.source, found.target, found.soft, left_out=left_out, unit=unit)
 
     @classmethod
-    def from_predictions(cls, source: Sequence[str], target: Sequence[str], soft: Any, *, left_out: Any = None) -> Self:
+    def from_predictions(
+        cls, source: Sequence[str], target: Sequence[str], soft: Any, *, left_out: Any = None, unit: Unit = "words"
+    ) -> Self:
         """From plain words and weights (target words, source words), of this program or of another.
 
         left_out   (target words, source words) what each target word loses without each source word; None = not measured
+        unit       "pieces" where source and target are pieces of words: it is what the picture calls them
         `DataError` for arrays that do not fit the words.
         """
         one, other = texts(source, "source"), texts(target, "target")
@@ -65,6 +78,7 @@ class AlignmentDisplay(Display):
         return cls(
             {
                 "schema": cls.schema,
+                "unit": unit,
                 "source": one,
                 "target": other,
                 "soft": A,
@@ -89,6 +103,11 @@ class AlignmentDisplay(Display):
         return None if found is None else np.array(found, dtype=float).reshape(len(self.target), len(self.source))
 
     @property
+    def one(self) -> str:
+        """What one of them is called: a word, or a piece."""
+        return one_of(self._value)
+
+    @property
     def source(self) -> list[str]:
         return list(self._value["source"])
 
@@ -100,18 +119,18 @@ class AlignmentDisplay(Display):
         source, target = self.source, self.target
         if not source or not target:
             return "There is nothing to align: one side is empty."
-        said = f"{len(target)} {'word' if len(target) == 1 else 'words'} made from {len(source)}"
+        said = f"{len(target)} {self.one}{'' if len(target) == 1 else 's'} made from {len(source)}"
         lost, made = self._value["dropped"], self._value["invented"]
         if lost:
             said += f"; perhaps dropped: {_some(source, lost)}"
         if made:
             said += f"; perhaps invented: {_some(target, made)}"
-        return said if lost or made else f"{said}; every word has its partner"
+        return said if lost or made else f"{said}; every {self.one} has its partner"
 
     def notes(self) -> list[str]:
         if self._value["left_out"] is None or not self.soft.size:
             return [CAUTION]
-        return [agreement_note(self._value["agreement"], "source word")]
+        return [agreement_note(self._value["agreement"], f"source {self.one}")]
 
     def drawings(self) -> list[Drawing]:
         A, source, target, value = self.soft, self.source, self.target, self._value
@@ -122,15 +141,17 @@ class AlignmentDisplay(Display):
         shown = [
             Drawing(lines, Twin(["target", "reads most", "weight"], self._links(), words=("target", "reads most"))),
             Drawing(
-                grid(A, target, source, title="What each word of the translation reads", dots=dots),
+                grid(A, target, source, title=f"What each {self.one} of the translation reads", dots=dots),
                 grid_table(A, target, source, "target"),
             ),
         ]
         lost = self.left_out
         if lost is not None:
-            about = "What each word of the translation loses without a source word, in nats"
+            about = f"What each {self.one} of the translation loses without a source {self.one}, in nats"
             twin = grid_table(lost, target, source, "target")
-            shown.append(Drawing(grid(lost, target, source, title=about), twin, "With each source word left out"))
+            shown.append(
+                Drawing(grid(lost, target, source, title=about), twin, f"With each source {self.one} left out")
+            )
         return shown
 
     def _links(self) -> list[tuple[str, str, str]]:
@@ -150,7 +171,7 @@ class AlignmentDisplay(Display):
             bar = "#" * round(8 * float(A[i].max()))
             yield f"{column(word, wide, right=True)}{mark}<- {column(read, wide)} {weight} {bar}"
         if self._value["dropped"]:
-            yield f"read by no word: {_some(self.source, self._value['dropped'])}"
+            yield f"read by no {self.one}: {_some(self.source, self._value['dropped'])}"
 
     def to_frame(self) -> pd.DataFrame:
         """One row a pair of words: target, source, their places, weight, linked, and left_out where it was measured."""

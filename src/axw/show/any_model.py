@@ -10,6 +10,7 @@ from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
 from axw.models.tables.explanation import Explanation
 from axw.models.translation.translator import Translator
 from axw.models.trees.parser import ConstituencyParser
+from axw.models.units import Unit, known_unit
 from axw.models.words.classifier import FineTunedClassifier
 from axw.models.words.masked_words import MaskedLanguageModel
 from axw.show.alignment import AlignmentDisplay
@@ -38,7 +39,7 @@ DISPLAYS: dict[str, type[Display]] = {
 }
 
 
-def explain(model: Any, X: Any, target: str | None = None) -> Display:
+def explain(model: Any, X: Any, target: str | None = None, *, unit: Unit = "words") -> Display:
     """Why a model answers as it does, with leaving one out beside its attention.
 
     a model of tables   X: at most 20 rows. A `RowsDisplay`
@@ -46,18 +47,22 @@ def explain(model: Any, X: Any, target: str | None = None) -> Display:
     a masked-word model X: a line with [MASK]. A `MaskedWordDisplay`
     a parser            X: a sentence; target: a tree over it, None = its own. A `TreeDisplay`
     a classifier        X: a line. A `ClassesDisplay`
+    unit                for a line: its "words", or the "pieces" that the network reads
     `UsageError` for another model, and what the display raises.
     """
+    known_unit(unit, "explain")
     if isinstance(model, AttentionClassifier | AttentionRegressor):
+        if unit == "pieces":
+            raise UsageError("Rows of a table have no pieces; allowed: 'words'.", "In explain.", "Leave unit away.")
         return RowsDisplay.from_estimator(model, X)
     if isinstance(model, Translator):
-        return AlignmentDisplay.from_estimator(model, X, target)
+        return AlignmentDisplay.from_estimator(model, X, target, unit=unit)
     if isinstance(model, MaskedLanguageModel):
-        return MaskedWordDisplay.from_estimator(model, X)
+        return MaskedWordDisplay.from_estimator(model, X, unit=unit)
     if isinstance(model, ConstituencyParser):
-        return TreeDisplay.from_estimator(model, X, target)
+        return TreeDisplay.from_estimator(model, X, target, unit=unit)
     if isinstance(model, FineTunedClassifier):
-        return ClassesDisplay.from_estimator(model, X)
+        return ClassesDisplay.from_estimator(model, X, unit=unit)
     raise UsageError(
         f"A {type(model).__name__} cannot be explained so; allowed: a model that axw fit saves.",
         "In explain.",

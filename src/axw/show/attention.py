@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from axw.errors import DataError, UsageError, did_you_mean
-from axw.models.attention_by_word import LayerAttention, Unit
-from axw.show.faces import CAUTION, Display, Drawing, column, matrix, texts
+from axw.models.attention_by_word import LayerAttention
+from axw.models.units import Unit
+from axw.show.faces import CAUTION, Display, Drawing, column, matrix, one_of, texts
 from axw.show.head_agreement import Compared, layers_of
 from axw.show.heads import entropy, head_kind, heads_grid
 from axw.show.heat import grid, grid_table, most_read, plot_grid
@@ -123,7 +124,7 @@ class AttentionDisplay(Display):
         if not known:
             return [CAUTION]
         best = max(kind["agreement"] for kind in known)
-        said = f"The head that agrees most with leaving each word out has a rank correlation of {best:.2f}."
+        said = f"The head that agrees most with leaving each {one_of(self._value)} out has a rank correlation of {best:.2f}."
         return [f"{CAUTION} {said}".replace("-", "\u2212")]
 
     def drawings(self) -> list[Drawing]:

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from axw.errors import DataError
+from axw.models.units import Unit, known_unit
 from axw.show.charts import bar_chart, signed
 from axw.show.escaping import visible
-from axw.show.faces import Display, Drawing, column, matrix, texts
+from axw.show.faces import Display, Drawing, column, matrix, one_of, texts
 from axw.show.page import Twin
 from axw.show.sentence_svg import sentence_svg
 
@@ -27,19 +28,28 @@ class ClassesDisplay(Display):
     schema = "axw.classes/1"
 
     @classmethod
-    def from_estimator(cls, model: FineTunedClassifier, line: str) -> Self:
-        """What a classifier says of a line, each word left out in turn. `UsageError` for a line without words."""
+    def from_estimator(cls, model: FineTunedClassifier, line: str, *, unit: Unit = "words") -> Self:
+        """What a classifier says of a line, each word left out in turn; or each of its pieces, where `unit` is "pieces".
+        `UsageError` for a line without words."""
         from axw.models.leave_one_out import class_words_left_out
 
-        lost = class_words_left_out(model, line)
+        known_unit(unit, "ClassesDisplay")
+        lost = class_words_left_out(model, line, unit)
         chances = model.predict_proba([line])[0].tolist()
-        return cls.from_predictions(lost.words, dict(zip(model.classes, chances, strict=True)), left_out=lost.drop)
+        said = dict(zip(model.classes, chances, strict=True))
+        return cls.from_predictions(lost.words, said, left_out=lost.drop, unit=unit)
 
     @classmethod
     def from_predictions(
-        cls, words: Sequence[str], probabilities: Mapping[str, float], *, left_out: Any = None
+        cls,
+        words: Sequence[str],
+        probabilities: Mapping[str, float],
+        *,
+        left_out: Any = None,
+        unit: Unit = "words",
     ) -> Self:
-        """From plain values: the words, {class: probability}, and what the likeliest class loses without each word.
+        """From plain values: the words, {class: probability}, and what the likeliest class loses without each word
+        (or piece, where `unit` says so).
 
         `DataError` for lists that do not fit, and for no class.
         """
@@ -51,7 +61,7 @@ class ClassesDisplay(Display):
         lost = None if left_out is None else matrix([left_out], 1, len(said), "left_out")[0]
         ranked = sorted(((str(name), float(p)) for name, p in probabilities.items()), key=lambda item: -item[1])
         classes = [{"class": name, "probability": p} for name, p in ranked]
-        return cls({"schema": cls.schema, "words": said, "classes": classes, "left_out": lost})
+        return cls({"schema": cls.schema, "unit": unit, "words": said, "classes": classes, "left_out": lost})
 
     def title(self) -> str:
         best, lost = self._value["classes"][0], self._value["left_out"]
@@ -66,8 +76,9 @@ class ClassesDisplay(Display):
     def notes(self) -> list[str]:
         if self._value["left_out"] is None:
             return []
+        one = one_of(self._value)
         return [
-            "Each word was left out in turn. Two words that say the same may both count for nothing, since one stays."
+            f"Each {one} was left out in turn. Two {one}s that say the same may both count for nothing, since one stays."
         ]
 
     def drawings(self) -> list[Drawing]:
@@ -76,8 +87,9 @@ class ClassesDisplay(Display):
         chances = Twin(["class", "probability"], [(name, f"{p:.4f}") for name, p in self._classes()], ("class",))
         found = [Drawing(bar_chart(shown, title=self.title(), unit="probability"), chances)]
         if value["left_out"] is not None:
-            about = "What the likeliest class loses without each word"
-            twin = Twin(["word", "lost without it, nats"], self._rows(), ("word",))
+            one = one_of(value)
+            about = f"What the likeliest class loses without each {one}"
+            twin = Twin([one, "lost without it, nats"], self._rows(), (one,))
             found.append(Drawing(sentence_svg(value["words"], value["left_out"], None, title=about), twin))
         return found
 
@@ -86,7 +98,7 @@ class ClassesDisplay(Display):
             yield f"{column(name, 28, right=True)}  {p:6.1%} {'#' * min(round(24 * p), max(width - 40, 0))}"
         if self._value["left_out"] is not None:
             yield ""
-            yield f"{column('word', 28, right=True)}  lost without it, nats"
+            yield f"{column(one_of(self._value), 28, right=True)}  lost without it, nats"
             for word, lost in self._rows():
                 yield f"{column(word, 28, right=True)}  {lost:>8}"
 

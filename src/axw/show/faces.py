@@ -228,6 +228,11 @@ def matrix(values: Any, rows: int, columns: int, where: str) -> np.ndarray:
     return found
 
 
+def one_of(value: Mapping[str, Any]) -> str:
+    """What one of the words of a picture is called: "word", or "piece" where its unit is pieces."""
+    return str(value.get("unit", "words")).removesuffix("s")
+
+
 def texts(words: Iterable[object], where: str) -> list[str]:
     """The words as a list of texts. `DataError` for one text instead of many."""
     if isinstance(words, str | bytes):

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from axw.errors import UsageError
-from axw.models.attention_by_word import LayerAttention, Unit, of_line, of_pair
+from axw.models.attention_by_word import LayerAttention, of_line, of_pair
 from axw.models.leave_one_out import TOKEN, source_words_left_out, words_left_out
 from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
 from axw.models.tables.explanation import OWN, Explanation
 from axw.models.translation.translator import Translator
+from axw.models.units import Unit, known_unit
 from axw.models.words.masked_words import MaskedLanguageModel
 from axw.show.agreement import rank_correlation
 
@@ -22,16 +23,15 @@ MOST_READ = 60  # rows of a table that are columns of a picture: those that are 
 
 def layers_of(model: Any, X: Any, target: str | None, unit: Unit) -> tuple[list[LayerAttention], Compared | None]:
     """The layers, and what compares a head with leaving one out; None where nothing can be left out one by one."""
-    if unit not in ("words", "pieces"):
-        raise UsageError(f"unit is {unit!r}; allowed: 'words', 'pieces'.", "In AttentionDisplay.")
+    known_unit(unit, "AttentionDisplay")
     if isinstance(model, AttentionClassifier | AttentionRegressor):
         return of_rows(model.explain(X)), None
     if isinstance(model, Translator):
         said = model.translate([X])[0] if target is None else target
-        compared = _translation(model, X, said) if unit == "words" and said.split() and X.split() else None
+        compared = _translation(model, X, said, unit) if said.split() and X.split() else None
         return of_pair(model, X, said, unit), compared
     if isinstance(model, MaskedLanguageModel):
-        compared = _masked(model, X) if unit == "words" and TOKEN in X.split() else None
+        compared = _masked(model, X, unit) if TOKEN in X.split() else None
         return of_line(model, X, unit), compared
     raise UsageError(
         f"A {type(model).__name__} has no attention that can be shown so.",
@@ -57,8 +57,8 @@ def of_rows(told: Explanation) -> list[LayerAttention]:
     return layers
 
 
-def _translation(model: Translator, source: str, target: str) -> Compared:
-    lost = source_words_left_out(model, source, target)
+def _translation(model: Translator, source: str, target: str, unit: Unit) -> Compared:
+    lost = source_words_left_out(model, source, target, unit)
     n, m = lost.shape
 
     def compared(layer: LayerAttention) -> list[float | None]:
@@ -69,9 +69,9 @@ def _translation(model: Translator, source: str, target: str) -> Compared:
     return compared
 
 
-def _masked(model: MaskedLanguageModel, line: str) -> Compared:
-    lost = words_left_out(model, line).drop
-    mask = 1 + next(i for i, word in enumerate(line.split()) if word == TOKEN)  # behind the mark of the beginning
+def _masked(model: MaskedLanguageModel, line: str, unit: Unit) -> Compared:
+    lost = words_left_out(model, line, unit=unit).drop
+    mask = 1 + int(np.flatnonzero(np.isnan(lost))[0])  # behind the mark of the beginning
 
     def compared(layer: LayerAttention) -> list[float | None]:
         fits = len(layer.columns) == len(lost) + 2

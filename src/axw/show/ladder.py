@@ -20,6 +20,8 @@ from axw.show.svg import Svg
 
 if TYPE_CHECKING:
     from axw.ladders.result import Ladder
+    from axw.ladders.translation_result import TranslationLadder
+    from axw.ladders.words_result import WordsLadder
 
 
 class LadderDisplay(Display):
@@ -28,21 +30,16 @@ class LadderDisplay(Display):
     schema = "axw.ladder_display/1"
 
     @classmethod
-    def from_estimator(cls, ladder: Ladder, *, question: str | None = None) -> Self:
-        """One question of a ladder; None = the first. `UsageError` for a question that was not asked."""
-        names = [asked.name for asked in ladder.questions]
-        asked = names[0] if question is None else question
-        if asked not in names:
-            raise UsageError(f"There is no question {asked!r}.", "question", did_you_mean(asked, names))
-        cells = [row.cells[asked] for row in ladder.rows]
-        return cls.from_predictions(
-            [row.rung for row in ladder.rows],
-            [cell.seconds for cell in cells],
-            [cell.loss.mean for cell in cells],
-            [(cell.loss.low, cell.loss.high) for cell in cells],
-            chosen=ladder.choices[asked].rung,
-            measure=f"{ladder.primary.replace('_', ' ')}, lower is better",
-        )
+    def from_estimator(cls, ladder: Ladder | WordsLadder | TranslationLadder, *, question: str | None = None) -> Self:
+        """A ladder of words or of translation, or one question of a ladder of tables; None = the first.
+
+        `UsageError` for a question that was not asked.
+        """
+        from axw.show.rungs import rungs_of
+
+        found = rungs_of(ladder, question)
+        plain = (found.names, found.cost, found.value, found.interval)
+        return cls.from_predictions(*plain, below=found.below, chosen=found.chosen, measure=found.measure)
 
     @classmethod
     def from_predictions(
@@ -52,22 +49,30 @@ class LadderDisplay(Display):
         value: Sequence[float],
         interval: Sequence[tuple[float, float]],
         *,
+        below: Sequence[str | None] | None = None,
         chosen: str | None = None,
         measure: str = "loss, lower is better",
     ) -> Self:
-        """From plain lists, one entry a rung, the simplest first. `DataError` for lists of other lengths."""
-        rungs, lengths = texts(names, "names"), (len(cost), len(value), len(interval))
+        """From plain lists, one entry a rung, the simplest first.
+
+        below   the name of the rung that each extends, which a line joins it with; None = none
+        `DataError` for lists of other lengths.
+        """
+        rungs, under = texts(names, "names"), [None] * len(names) if below is None else list(below)
+        lengths = (len(cost), len(value), len(interval), len(under))
         if set(lengths) != {len(rungs)}:
             raise DataError(
-                f"There are {len(rungs)} names, and {', '.join(map(str, lengths))} costs, values and intervals.",
+                f"There are {len(rungs)} names, and {', '.join(map(str, lengths))} costs, values, intervals and rungs below.",
                 "In LadderDisplay.",
                 "Give one of each for every rung.",
             )
         if chosen is not None and chosen not in rungs:
             raise UsageError(f"There is no rung {chosen!r}.", "chosen", did_you_mean(chosen, rungs))
         lines = [
-            {"number": i, "name": name, "cost": c, "value": v, "low": low, "high": high}
-            for i, (name, c, v, (low, high)) in enumerate(zip(rungs, cost, value, interval, strict=True), 1)
+            {"number": i, "name": name, "cost": c, "value": v, "low": low, "high": high, "below": lower}
+            for i, (name, c, v, (low, high), lower) in enumerate(
+                zip(rungs, cost, value, interval, under, strict=True), 1
+            )
         ]
         return cls(
             {"schema": cls.schema, "measure": measure, "cost": "seconds to fit", "chosen": chosen, "rungs": lines}
@@ -79,6 +84,7 @@ class LadderDisplay(Display):
 
     def drawings(self) -> list[Drawing]:
         value = self._value
+        numbers = {r["name"]: r["number"] for r in value["rungs"]}
         steps = [
             Step(
                 r["number"],
@@ -88,6 +94,7 @@ class LadderDisplay(Display):
                 _nan(r["low"]),
                 _nan(r["high"]),
                 r["name"] == value["chosen"],
+                numbers.get(r.get("below")),
             )
             for r in value["rungs"]
         ]
@@ -104,7 +111,7 @@ class LadderDisplay(Display):
             yield f"{mark}{number:>2} {column(rung, wide)} {cost:>9} {quality:>9}  [{low}, {high}]"
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a rung: number, name, cost, value, low, high."""
+        """One row a rung: number, name, cost, value, low, high, below."""
         return pd.DataFrame.from_records(self._value["rungs"])
 
     def draw(self, ax: Any) -> None:

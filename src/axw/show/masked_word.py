@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from axw.errors import DataError
+from axw.models.units import Unit, known_unit
 from axw.show.agreement import agreement_note, rank_correlation
 from axw.show.charts import bar_chart
 from axw.show.escaping import visible
-from axw.show.faces import CAUTION, Display, Drawing, column, texts
+from axw.show.faces import CAUTION, Display, Drawing, column, one_of, texts
 from axw.show.page import Twin
 from axw.show.sentence_svg import sentence_svg
 
@@ -29,25 +30,31 @@ class MaskedWordDisplay(Display):
     schema = "axw.masked_word/1"
 
     @classmethod
-    def from_estimator(cls, model: MaskedLanguageModel, line: str, *, number: int = 1, top: int = 5) -> Self:
+    def from_estimator(
+        cls, model: MaskedLanguageModel, line: str, *, number: int = 1, top: int = 5, unit: Unit = "words"
+    ) -> Self:
         """What a model guesses for [MASK] number `number` of the line; the mean of its attention over layers and heads.
 
-        Raises what `model.fill` raises.
+        unit   "words", or "pieces" as the network reads them; a guess is a word with both
+        Raises what `model.fill` raises, and in pieces what `model.attention` raises.
         """
         from axw.models.leave_one_out import TOKEN, words_left_out
 
+        known_unit(unit, "MaskedWordDisplay")
         line = model.vocabulary.spaced(line, TOKEN)
         filled = model.fill(line, top=min(top, MOST_GUESSES))
-        left_out = words_left_out(model, line, number)
-        places = [place for place, word in enumerate(left_out.words) if TOKEN in word]
+        left_out = words_left_out(model, line, number, unit)
+        places = [place for place, lost in enumerate(left_out.drop) if math.isnan(lost)]
         guesses = [(guess.word, guess.probability) for guess in filled.masks[number - 1].guesses]
-        attention = _attention(model, line, places[number - 1], len(left_out.words))
-        if attention is None:
+        attention = _attention(model, line, places[number - 1], len(left_out.words), unit)
+        if attention is None and unit == "pieces":
+            attention = np.full(len(left_out.words), math.nan)
+        elif attention is None:
             attention = np.zeros(len(left_out.words))
             for word in filled.masks[number - 1].attended:
                 attention[word.place] = word.weight
         found = cls.from_predictions(
-            left_out.words, places[number - 1], guesses, attention=attention, left_out=left_out.drop
+            left_out.words, places[number - 1], guesses, attention=attention, left_out=left_out.drop, unit=unit
         )
         return cls({**found.to_json(), "notes": list(filled.notes)})
 
@@ -60,9 +67,11 @@ class MaskedWordDisplay(Display):
         *,
         attention: Any,
         left_out: Any = None,
+        unit: Unit = "words",
     ) -> Self:
-        """From plain values: the words, the place of the hidden one from 0, (word, probability) of each candidate, a weight
-        for each word, and what the guess loses without it (NaN for the mask). `DataError` for lists that do not fit."""
+        """From plain values: the words (or pieces, where `unit` says so), the place of the hidden one from 0, (word, probability)
+        of each candidate, a weight for each word, and what the guess loses without it (NaN for the mask). `DataError` for lists
+        that do not fit."""
         said = texts(words, "words")
         if not 0 <= mask < len(said):
             raise DataError(f"mask is {mask}; allowed: 0 to {len(said) - 1}, a place among the words.", "In mask.")
@@ -77,6 +86,7 @@ class MaskedWordDisplay(Display):
         return cls(
             {
                 "schema": cls.schema,
+                "unit": unit,
                 "words": said,
                 "mask": mask,
                 "guesses": [{"word": word, "probability": chance} for word, chance in ranked],
@@ -100,12 +110,16 @@ class MaskedWordDisplay(Display):
 
     def notes(self) -> list[str]:
         measured = self._value["left_out"] is not None
-        return [agreement_note(self._value["agreement"], "word") if measured else CAUTION, *self._value["notes"]]
+        return [
+            agreement_note(self._value["agreement"], one_of(self._value)) if measured else CAUTION,
+            *self._value["notes"],
+        ]
 
     def drawings(self) -> list[Drawing]:
         value = self._value
         bars = [(guess["word"], guess["probability"]) for guess in value["guesses"]]
-        twin = Twin(["word", "attention", "lost without it, nats"], self._rows(), words=("word",))
+        one = one_of(value)
+        twin = Twin([one, "attention", "lost without it, nats"], self._rows(), words=(one,))
         chances = Twin(["candidate", "probability"], [(w, f"{p:.4f}") for w, p in bars], words=("candidate",))
         return [
             Drawing(
@@ -120,7 +134,7 @@ class MaskedWordDisplay(Display):
             bar = "#" * round(24 * guess["probability"])
             yield f"{column(guess['word'], 28, right=True)}  {guess['probability']:6.1%} {bar}"
         yield ""
-        yield f"{column('word', 28, right=True)}  attention  lost without it, nats"
+        yield f"{column(one_of(self._value), 28, right=True)}  attention  lost without it, nats"
         for word, weight, lost in self._rows():
             yield f"{column(word, 28, right=True)}  {weight:>9}  {lost:>8}"
 
@@ -159,14 +173,14 @@ class MaskedWordDisplay(Display):
         return list(zip(value["words"], weights, said, strict=True))
 
 
-def _attention(model: MaskedLanguageModel, line: str, place: int, words: int) -> np.ndarray | None:
+def _attention(model: MaskedLanguageModel, line: str, place: int, words: int, unit: Unit) -> np.ndarray | None:
     """(words,) what the mask reads of each word, the mean over layers and heads; None where the network is not of this kind."""
     from axw.models.attention_by_word import of_line
     from axw.networks.masked_words import MaskedWords
 
     if not isinstance(model.network, MaskedWords):
         return None
-    layers = of_line(model, line)
+    layers = of_line(model, line, unit)
     if not layers or len(layers[0].columns) != words + 2:  # a mask that hangs on other letters is a word of its own
         return None
     return np.mean([layer.A.mean(0)[place + 1, 1:-1] for layer in layers], axis=0)

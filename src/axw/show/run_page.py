@@ -83,7 +83,7 @@ def _reproduce(reproduce: Mapping[str, Any]) -> str:
     shown |= {key: reproduce[key] for key in ("seed", "threads") if reproduce[key] is not None}
     shown["versions"] = ", ".join(f"{key} {value}" for key, value in reproduce["versions"].items())
     settings = json.dumps(reproduce["settings"], indent=1, sort_keys=True, ensure_ascii=False)
-    lines = "".join(code(line) for line in [reproduce["command"]])
+    lines = code(reproduce["command"]) if reproduce["command"] else ""
     return lines + facts(shown) + fold("Settings", _lines(settings))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from axw.learning.runs import read_run
+from axw.show.again import command_again
 from axw.show.curves import CurvesDisplay
 from axw.show.evaluation import CAUTION, HeldOut, against, samples_of
 from axw.show.faces import plain
@@ -49,7 +50,7 @@ def run_report(
     """Write RUN/report.html and RUN/report.json of a run that has ended.
 
     held_out  None = the validation files that the run names, where they are still there; without any, there are no examples
-    command   what was typed;  findings: what was met in the data
+    command   what makes the run again; "" = as `axw.show.again` reads it off the run;  findings: what was met in the data
     Raises `ModelError` where there is no run, `DataError` for a translator's lines without answers, `ResourceError`.
     """
     where = Path(folder)
@@ -81,7 +82,7 @@ def report_value(
         "curves": curves.to_json(),
         "findings": [str(finding) for finding in findings],
         "reproduce": {
-            "command": command or f"axw resume {folder.name}",
+            "command": command or command_again(run, folder.absolute().name),
             "data": data,
             "files": run.get("config", {}).get("files", {}),
             "sha256": str(run.get("data", "")),
@@ -91,9 +92,23 @@ def report_value(
             "versions": run.get("version", {}),
             "settings": run.get("config", {}).get("settings", {}),
         },
-        "notes": list(NOTES),
+        "notes": [*NOTES, *_of_the_command(run, facts)],
     }
     return dict(plain(value))
+
+
+def _of_the_command(run: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
+    """What must be known of the command that makes the run again."""
+    if not run.get("config", {}).get("files"):
+        return ["The run was made in Python on data in memory, so no command makes it again; its settings are above."]
+    train = run.get("settings", {})
+    if train.get("minutes") is None:
+        return ["The same command on the same kind of processor, with as many threads, gives the same weights."]
+    steps = facts.get("training", {}).get("steps")
+    return [
+        f"The budget is time: another machine, or a busier one, makes more or fewer steps in it than the {steps} of this run."
+        " With --steps the same command gives the same weights every time."
+    ]
 
 
 NAMES = {

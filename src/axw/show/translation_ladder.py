@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from axw.ladders.translation_result import COLUMNS, TranslationLadder
 from axw.show.escaping import name
 from axw.show.ladder import LadderDisplay
@@ -17,7 +15,7 @@ def translation_page(ladder: TranslationLadder, title: str, command: str) -> str
         f"<h1>{name(title)}</h1>\n",
         f'<div class="verdict" role="note">\n{paragraph(verdict(ladder))}</div>\n',
         section("Rungs", table(list(COLUMNS), rows, ("rung", "Δ BLEU [95 % CI] of"))),
-        section("Quality against cost", ladder_picture(ladder).markup()),
+        section("Quality against cost", LadderDisplay.from_estimator(ladder).markup()),
         section("The same again", code(command)),
         section("Notes", bullets(ladder.notes())),
     ]
@@ -30,19 +28,3 @@ def verdict(ladder: TranslationLadder) -> str:
     paid = [row.rung for row in ladder.rows if row.pays]
     said = f"The most BLEU has {best.rung}: {best.bleu.mean:.2f}."
     return f"{said} Better than the rung it extends: {', '.join(paid)}." if paid else f"{said} No rung pays."
-
-
-def ladder_picture(ladder: TranslationLadder) -> LadderDisplay:
-    """BLEU against the seconds of a run; where a rung has no interval, a point alone."""
-    ends = [
-        (row.bleu.mean, row.bleu.mean) if math.isnan(row.bleu.low) else (row.bleu.low, row.bleu.high)
-        for row in ladder.rows
-    ]
-    return LadderDisplay.from_predictions(
-        [row.rung for row in ladder.rows],
-        [row.seconds for row in ladder.rows],
-        [row.bleu.mean for row in ladder.rows],
-        ends,
-        chosen=max(ladder.rows, key=lambda row: row.bleu.mean).rung,
-        measure="BLEU, higher is better",
-    )

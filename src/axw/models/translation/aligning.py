@@ -12,10 +12,11 @@ import torch
 from axw.data.batches import batches_by_length, pad
 from axw.data.sentences import Sentences
 from axw.data.vocabulary import BOS, EOS, UNK, Vocabulary
-from axw.data.words import BLANKS
+from axw.data.words import between_blanks
 from axw.errors import DataError, UsageError, did_you_mean
 from axw.measures.alignment import Link, best_links, word_attention
 from axw.models.translation.settings import TranslationSettings
+from axw.models.units import Unit
 from axw.networks.alignments import rows_of_words, unk_replacement
 
 if TYPE_CHECKING:
@@ -84,12 +85,17 @@ def usual_reading(settings: TranslationSettings) -> Reading:
 
 
 def align(
-    translator: Translator, source: Sequence[str], target: Sequence[str], reading: Reading | None = None
+    translator: Translator,
+    source: Sequence[str],
+    target: Sequence[str],
+    reading: Reading | None = None,
+    unit: Unit = "words",
 ) -> list[WordAlignment]:
     """The alignment of each pair, by forced decoding: the network is made to say `target`, and A says what it read.
 
     Pieces become words: what is read is summed over the pieces of a source word, and averaged over those of a target word. What
     goes to the end of the source belongs to no word. A pair with an empty side has no links.
+    unit="pieces": the pieces as they are.
     `DataError` where there are not as many of both, `UsageError` for a layer that is not there.
     """
     if len(source) != len(target):
@@ -99,12 +105,12 @@ def align(
     reading = _known(reading or usual_reading(translator.settings), translator.settings)
     one, other = translator._sides("forward")
     ids, aims = one.encode(source), other.encode(target)
-    found = [
-        WordAlignment(_words(s), _words(t), np.zeros((0, 0)), frozenset()) for s, t in zip(source, target, strict=True)
-    ]
+    sides = [(one, ids, source), (other, aims, target)]
+    names = [[_names(*side, i, unit) for side in sides] for i in range(len(source))]
+    found = [WordAlignment(s, t, np.zeros((0, 0)), frozenset()) for s, t in names]
     for index, A in _forced(translator, ids, aims, reading):
         for i, rows in zip(index, A, strict=True):
-            soft = _of_words(rows, one, ids[i], other, aims[i])
+            soft = _of_words(rows, one, ids[i], other, aims[i]) if unit == "words" else rows.astype(float)
             found[i] = found[i]._replace(soft=soft, links=best_links(soft))
     return found
 
@@ -122,7 +128,7 @@ def replace_unknown(
     if UNK not in said or not readings(translator.settings):
         return target.decode(said)
     one, _ = translator._sides("forward")
-    words = _words(source)
+    words = between_blanks(source)
     _, A = next(
         _forced(
             translator, one.encode([source]), Sentences.of([list(said)]), reading or usual_reading(translator.settings)
@@ -165,12 +171,8 @@ def _of_words(A: np.ndarray, one: Vocabulary, ids: np.ndarray, other: Vocabulary
     return word_attention(A, other.word_numbers(aims), one.word_numbers(ids))
 
 
-def _words(line: str) -> list[str]:
-    """The words of a line, as vocabularies count them."""
-    return [word for word in line.translate(_BLANK).split(" ") if word]
-
-
-_BLANK = {ord(blank): " " for blank in BLANKS}
+def _names(vocabulary: Vocabulary, ids: Sentences, lines: Sequence[str], i: int, unit: Unit) -> list[str]:
+    return between_blanks(lines[i]) if unit == "words" else vocabulary.pieces(ids[i])
 
 
 def _known(reading: Reading, settings: TranslationSettings) -> Reading:

@@ -28,6 +28,7 @@ from axw.models.translation.data import TranslationData, translation_data
 from axw.models.translation.lesson import BACKWARD, FORWARD, Encoded, likelihood, spelling, tag, translation_lesson
 from axw.models.translation.long_lines import flat
 from axw.models.translation.settings import TranslationSettings
+from axw.models.units import Unit
 from axw.networks.luong import LuongNetwork
 from axw.networks.products import Precision
 from axw.networks.steps import steps_of
@@ -239,13 +240,17 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
             ["<s>", *other.pieces(other.encode([target])[0])],
         )
 
-    def alignment(self, source: str, target: str | None = None, *, reading: Reading | None = None) -> WordAlignment:
+    def alignment(
+        self, source: str, target: str | None = None, *, reading: Reading | None = None, unit: Unit = "words"
+    ) -> WordAlignment:
         """Which word of `source` each word of `target` was made from; without a target, of the model's own translation.
 
         reading   the layer and the row of A: `axw.models.translation.aligning.Reading`; None: `usual_reading` of the settings
+        unit      "words", or "pieces" as the network reads and writes them
         `UsageError` for a network without attention.
         """
-        return align(self, [source], [self.translate([source])[0] if target is None else target], reading)[0]
+        said = self.translate([source])[0] if target is None else target
+        return align(self, [source], [said], reading, unit)[0]
 
     def _cross(self, source: torch.Tensor, read: torch.Tensor, layer: str) -> np.ndarray:
         """A of the layer (b n m), the mean over its heads, in forced decoding."""

@@ -11,7 +11,7 @@ from axw.data.brackets import Leaves, bracket_tokens, label_inventory, linearise
 from axw.data.sentences import Sentences
 from axw.data.trees import Tree
 from axw.data.vocabulary import EOS, NAMES, UNK, Vocabulary
-from axw.data.words import BLANKS
+from axw.data.words import BLANKS, between_blanks
 from axw.errors import DataError
 from axw.models.trees.constraint import TreeTokens
 from axw.networks.tree_walk import TreeRoles
@@ -83,15 +83,9 @@ def words_of_sentence(sentence: str | Sequence[str], where: str) -> list[str]:
 
     A list may hold blanks inside its words no more than a tree may.
     """
-    words = [word for word in _cut(sentence) if word] if isinstance(sentence, str) else list(sentence)
+    words = between_blanks(sentence) if isinstance(sentence, str) else list(sentence)
     wrong = next((word for word in words if not word or any(blank in word for blank in BLANKS)), None)
     if not words or wrong is not None:
         what = "The sentence has no word." if not words else f"The word {str(wrong)[:60]!r} is empty or holds a blank."
         raise DataError(what, where, "Give the words of a sentence with blanks between them.")
     return [treebank_word(word) for word in words]
-
-
-def _cut(text: str) -> list[str]:
-    for blank in BLANKS:
-        text = text.replace(blank, " ")
-    return text.split(" ")

@@ -28,6 +28,7 @@ from axw.models.trees.ids import encode_trees, tree_roles, tree_vocabulary, word
 from axw.models.trees.lesson import TreeLines, begins, parser_lesson, start_from, text_of
 from axw.models.trees.settings import ParserSettings
 from axw.models.trees.writing import Parse, score_trees, write_trees
+from axw.models.units import Unit
 from axw.models.words.masked_words import MaskedLanguageModel
 from axw.networks.luong import LuongNetwork
 from axw.networks.transformer import Transformer
@@ -125,11 +126,15 @@ class ConstituencyParser(TextModel[ParserSettings, TreeData]):
         pairs = Encoded(source.encode(map(text_of, gold)), encode_trees(target, gold, self.settings.leaves))
         return likelihood(self.network, pairs)
 
-    def attention(self, sentence: Sentence, tree: Tree | str | None = None) -> dict[str, np.ndarray]:
+    def attention(
+        self, sentence: Sentence, tree: Tree | str | None = None, unit: Unit = "words"
+    ) -> dict[str, np.ndarray]:
         """A between the words of the sentence: name of the layer -> (h n n), row i what word i reads.
 
         "encoder 1" and on: the words among themselves; "cross 1" and on: what the decoder reads in the step that writes word i.
         Pieces of a word that is read are added up, of a word that reads averaged; the end of the sentence is left out.
+        unit="pieces": "encoder" layers (h, pieces, pieces) and "cross" layers (h, words, pieces) as they are; a guided decoder
+        reads words alone, and its "cross" layers are left out.
         tree   what is written; None: the best tree. Raises `DataError` where its words are not those of the sentence.
         """
         words = words_of_sentence(sentence, "the sentence")
@@ -146,16 +151,19 @@ class ConstituencyParser(TextModel[ParserSettings, TreeData]):
             torch.from_numpy(pad(pieces, [0], after=(EOS,))), torch.from_numpy(pad(written, [0], before=(BOS,)))
         )
         number, guided = source.word_numbers(pieces[0]), self.settings.architecture == "guided"
-        together = (number[:, None] == np.arange(len(words))).astype(np.float64)  # (pieces n)
+        if unit == "pieces":
+            number = np.arange(len(number))
+        together = (number[:, None] == np.arange(int(number.max()) + 1)).astype(np.float64)  # (pieces n)
         tokens = linearise(best, self.settings.leaves)
         steps = [t for t, token in enumerate(tokens) if token[0] not in "()"]  # the row before a token writes it
         answers = {}
         for name, A in ((name, A[0].double().numpy()) for name, A in found.items()):
             if name.startswith("encoder"):
                 answers[name] = (together / together.sum(0)).T @ A[:, : len(number), : len(number)] @ together
-            elif name.startswith("cross"):
-                A = A[:, steps]
-                answers[name] = A[..., : len(words)] if guided else A[..., : len(number)] @ together
+            elif name.startswith("cross") and not guided:
+                answers[name] = A[:, steps, : len(number)] @ together
+            elif name.startswith("cross") and unit == "words":
+                answers[name] = A[:, steps, : len(words)]
         return answers
 
     def word_attention(

@@ -129,8 +129,17 @@ class FineTunedClassifier(TextModel[SentencesSettings, SentencesData]):
 
     def predict_proba(self, lines: Sequence[str]) -> np.ndarray:
         """(n, classes) in the order of `classes`."""
-        network = self.network
-        return _probabilities(network, self._encode(self._vocabularies["vocabulary"], list(lines)), len(self.classes))
+        return self.probabilities(self.vocabulary.encode(list(lines)))
+
+    def probabilities(self, ids: Sentences) -> np.ndarray:
+        """(n, classes) of lines that are ids already; the first `longest` - 2 of each are read."""
+        return _probabilities(self.network, self._shortened(ids), len(self.classes))
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The pieces that the model knows. `UsageError` before `fit`."""
+        _ = self.network
+        return self._vocabularies["vocabulary"]
 
     def predict(self, lines: Sequence[str]) -> list[str]:
         """The likeliest label of each line."""
@@ -158,8 +167,10 @@ class FineTunedClassifier(TextModel[SentencesSettings, SentencesData]):
 
     def _encode(self, vocabulary: Vocabulary, lines: list[str]) -> Sentences:
         """The first `longest` - 2 pieces of each line."""
-        ids, most = vocabulary.encode(lines), self.settings.longest - AROUND
-        return Sentences.of([sentence[:most] for sentence in ids])
+        return self._shortened(vocabulary.encode(lines))
+
+    def _shortened(self, ids: Sentences) -> Sentences:
+        return Sentences.of([sentence[: self.settings.longest - AROUND] for sentence in ids])
 
     # ------------------------------------------------------------------------------------------- what the base asks for
 

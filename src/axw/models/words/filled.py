@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from axw.errors import DataError, UsageError, did_you_mean
 
 TOKEN = "[MASK]"
@@ -90,6 +92,10 @@ class Filler(Protocol):
 
     def fill(self, line: str, *, top: int = 5, order: str = "together") -> Filled:
         """The best words for each [MASK] of the line."""
+        ...
+
+    def guesses(self, ids: np.ndarray, number: int, top: int) -> list[Guess]:
+        """The `top` best words for mask `number`, from 1, of a line that is ids already, each mask on its own."""
         ...
 
 

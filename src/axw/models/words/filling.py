@@ -122,6 +122,12 @@ class WordFiller:
         """The best words for the `place`-th [MASK], what the mask read, and how many pieces were not read."""
         ids = self.vocabulary.encode([line], mask_token=TOKEN)[0]
         where = int(np.flatnonzero(ids == MASK)[place])
+        cut = max(0, len(ids) - (self.longest - 2))
+        return self.guesses(ids, place + 1, top), self._attended(ids, where), cut
+
+    def guesses(self, ids: np.ndarray, number: int, top: int) -> list[Guess]:
+        """The `top` best words for mask `number`, from 1, of a line that is ids already, the other masks hidden."""
+        where = int(np.flatnonzero(ids == MASK)[number - 1])
         scores: list[np.ndarray] = []
         names: list[str] = []
         for k, spelled in self.candidates.items():
@@ -138,8 +144,7 @@ class WordFiller:
         p = np.exp(joined - joined.max())
         p /= p.sum()
         best = np.argsort(-p, kind="stable")[:top]
-        cut = max(0, len(ids) - (self.longest - 2))
-        return [Guess(names[i], float(p[i])) for i in best], self._attended(ids, where), cut
+        return [Guess(names[i], float(p[i])) for i in best]
 
     def _log_p(self, window: _Window, k: int) -> np.ndarray:
         """(k V) log p(piece) at each of the k masks."""

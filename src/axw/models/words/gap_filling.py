@@ -71,25 +71,35 @@ class GapFiller:
         """See `MaskedLanguageModel.fill`; the decoder writes from left to right, whatever `order` says."""
         parts = asked_parts(line, top, order, len(self.sentinels))
         count = len(parts) - 1
-        ids, cut = self._window(self.vocabulary.encode([line], mask_token=TOKEN)[0], line)
-        source = ids.copy()
-        source[ids == MASK] = self.sentinels[:count]
-        found = self._search(source, count, max(_LEAST_BEAM, min(top, 100)))
-        spans = [self._spans(one, count) for one in found]
-        weight = np.exp([one.log_probability - found[0].log_probability for one in found])
+        ids, cut = self._window(self.vocabulary.encode([line], mask_token=TOKEN)[0], repr(line[:80]))
+        source, found = self._written(ids, top)
+        spans, weight = [self._spans(one, count) for one in found], _shares(found)
         attended = self._attended(ids, source, found[0], count)
         masks = [FilledMask(i + 1, _best([span[i] for span in spans], weight, top), attended[i]) for i in range(count)]
         text = "".join(a + b for a, b in zip(parts, [*spans[0], ""], strict=True))
         return Filled(line, text, masks, cut, tuple(self._notes(parts, cut)))
 
-    def _window(self, ids: np.ndarray, line: str) -> tuple[np.ndarray, int]:
+    def guesses(self, ids: np.ndarray, number: int, top: int) -> list[Guess]:
+        """The `top` best spans for gap `number`, from 1, of a line that is ids already."""
+        ids, _ = self._window(ids, "In a line of pieces.")
+        _, found = self._written(ids, top)
+        count = int((ids == MASK).sum())
+        return _best([self._spans(one, count)[number - 1] for one in found], _shares(found), top)
+
+    def _written(self, ids: np.ndarray, top: int) -> tuple[np.ndarray, list[Hypothesis]]:
+        """The line with a sentinel for each gap, and what is written for them, best first."""
+        source, count = ids.copy(), int((ids == MASK).sum())
+        source[ids == MASK] = self.sentinels[:count]
+        return source, self._search(source, count, max(_LEAST_BEAM, min(top, 100)))
+
+    def _window(self, ids: np.ndarray, where_it_is: str) -> tuple[np.ndarray, int]:
         """The part of the line that the model reads: all masks, and as much around them as fits."""
         most, where = self.longest - 2, np.flatnonzero(ids == MASK)
         wide = int(where[-1] - where[0]) + 1
         if wide > most:
             raise DataError(
                 f"The masks of the line are {wide} pieces apart; allowed: {most}, which the model reads at once.",
-                repr(line[:80]),
+                where_it_is,
                 "Ask for them in two lines.",
             )
         middle = int(where[0] + where[-1]) // 2
@@ -140,6 +150,10 @@ class GapFiller:
                 f"{cut:,} pieces far from the masks were not read: the model reads {self.longest - 2} pieces at once"
             )
         return notes
+
+
+def _shares(found: list[Hypothesis]) -> np.ndarray:
+    return np.asarray(np.exp([one.log_probability - found[0].log_probability for one in found]))
 
 
 def _best(texts: list[str], weight: np.ndarray, top: int) -> list[Guess]:

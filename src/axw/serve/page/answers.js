@@ -61,20 +61,22 @@ export const show = {
   },
 };
 
-// The question that asks what the model looked at; null where the line is too long for it, or there is nothing to ask about.
-export function lookAt(model, question, answer) {
+// The question that asks what the model looked at, in words or in pieces of them; null where the line is too long for it, or there
+// is nothing to ask about.
+export function lookAt(model, question, answer, unit) {
   if (model.kind === "table") return { ...question, pictures: true };
-  const line = question.lines[0];
-  if (!line.trim() || line.split(/\s+/).filter(Boolean).length > SHORT) return null;
-  const target = { translation: answer.text, trees: answer.tree }[model.kind];
-  return { line, pictures: true, ...(target?.trim() && target.length <= 8192 ? { target } : {}) };
+  const line = question.lines[0], target = { translation: answer.text, trees: answer.tree }[model.kind];
+  const words = (text) => text.split(/\s+/).filter(Boolean).length;
+  if (!line.trim() || words(line) > SHORT || (model.kind === "translation" && words(target) > SHORT)) return null;
+  return { line, unit, pictures: true, ...(target?.trim() && target.length <= 8192 ? { target } : {}) };
 }
 
-// What the model looked at: the pictures, and for text the words to click.
-export function looked(model, seen, other) {
+// What the model looked at: the pictures, and for text the words to click. `other`: the words of the other model's answer.
+export function looked(model, seen, unit, other) {
   const pictures = seen.pictures ? drawn(seen.pictures) : [];
   if (!seen.reads) return [...pictures, ...notes(seen)];
   if (!seen.target.length || !seen.source.length) return [element("p", { class: "soft" }, "There are no words to look at.")];
-  const differs = other && model.kind === "translation" ? (text) => !other.includes(text) : null;
-  return [...pictures, element("h3", {}, "Word by word"), reading(seen, { same: model.kind !== "translation", differs }), ...notes(seen)];
+  const differs = other && unit === "words" && model.kind === "translation" ? (text) => !other.includes(text) : null;
+  const one = unit === "words" ? "Word" : "Piece", said = `${one} by ${one.toLowerCase()}`;
+  return [...pictures, element("h3", {}, said), reading(seen, { same: model.kind !== "translation", differs, one: one.toLowerCase() }), ...notes(seen)];
 }

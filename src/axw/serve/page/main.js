@@ -10,9 +10,11 @@ import { snippet } from "./snippets.js";
 const KINDS = { table: "rows of a table", words: "hidden words", translation: "a translator", trees: "a parser", sentences: "classes of lines" };
 const by = (id) => document.getElementById(id);
 const picks = { model: by("model"), beside: by("beside") };
-let models = [], form = null, asking = null, timer = null, before = new Map();
+let models = [], form = null, asking = null, looking = null, timer = null, before = new Map();
+let answered = []; // of what was asked last: {panel, model, question, answer}
 
 const chosen = (pick) => models.find((model) => model.id === pick.value) ?? null;
+const unit = () => document.querySelector("#unit :checked").value;
 const pair = () => [chosen(picks.model), chosen(picks.beside)].filter(Boolean);
 
 class Panel {
@@ -68,7 +70,7 @@ function panels() {
 
 async function ask() {
   clearTimeout(timer);
-  asking?.abort();
+  stop();
   const mine = asking = new AbortController();
   const asked = pair(), shown = panels(), question = form?.read() ?? null;
   markChanges();
@@ -76,46 +78,66 @@ async function ask() {
   const slow = setTimeout(() => shown.forEach((panel) => {
     if (panel.node.dataset.state === "empty") panel.state("loading", element("p", { class: "soft loading", role: "status" }, "The model is asked"));
   }), 300);
-  const texts = new Map();
-  await Promise.all(asked.map((model, i) => answerInto(shown[i], model, question, mine.signal, texts)));
+  const found = await Promise.all(asked.map((model, i) => answerInto(shown[i], model, question, mine.signal)));
   clearTimeout(slow);
+  if (mine.signal.aborted) return;
+  answered = found.filter(Boolean);
+  look();
 }
 
-async function answerInto(panel, model, question, signal, texts) {
+// Nothing that was asked before is waited for any more.
+function stop() {
+  asking?.abort();
+  looking?.abort();
+  answered = [];
+}
+
+async function answerInto(panel, model, question, signal) {
   try {
     const answer = await server.ask(model.id, verbOf(model), question, signal);
-    texts.set(model.id, (answer.text ?? "").split(/\s+/));
     const use = (text) => { form.write(text); ask(); };
     const kept = before.get(model.id);
     if (model.kind === "table" && !kept) before.set(model.id, { answer, question });
     const cut = (answer.cut ?? 0) > 0 || answer.finished === false;
     panel.state(cut ? "cut" : "answer", show[model.kind](answer, same(kept?.question, question) ? undefined : kept?.answer, use));
-    await lookInto(panel, model, lookAt(model, question, answer), signal, texts);
+    return { panel, model, question, answer };
   } catch (fault) {
-    if (fault.name === "AbortError") return;
-    panel.fault(fault, ask);
+    if (fault.name !== "AbortError") panel.fault(fault, ask);
+    return null;
   }
 }
 
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 
-// What the model looked at, below its answer, which stays where this cannot be had.
-async function lookInto(panel, model, seen, signal, texts) {
+// What each model looked at, below its answer: once it has answered, and again in other units.
+function look() {
+  looking?.abort();
+  const mine = looking = new AbortController();
+  answered.forEach((each) => lookInto(each, mine.signal));
+}
+
+async function lookInto({ panel, model, question, answer }, signal) {
   if (!model.verbs.includes("explain")) return;
-  const below = element("div", { class: "looked", "data-state": "loading" });
+  const inUnits = unit(), seen = lookAt(model, question, answer, inUnits);
+  const below = panel.body.querySelector(".looked") ?? element("div", { class: "looked" });
   const state = (name, ...inside) => { below.dataset.state = name; below.replaceChildren(...inside); };
   panel.body.append(below);
   if (!seen) {
     state("cut", element("p", { class: "note" }, "The line is too long for a picture of its attention: 64 words are shown at most."));
     return;
   }
+  below.dataset.state = "loading";
+  if (!below.childNodes.length) below.append(element("p", { class: "soft loading", role: "status" }, "The model is asked what it looked at"));
   try {
     const found = await server.ask(model.id, "explain", seen, signal);
-    const other = [...texts].find(([id]) => id !== model.id)?.[1];
-    state("answer", element("h3", {}, "What it looked at"), ...looked(model, found, other).filter(Boolean));
+    const other = answered.find((each) => each.model.id !== model.id)?.answer.text?.split(/\s+/);
+    state("answer", element("h3", {}, "What it looked at"), ...looked(model, found, inUnits, other).filter(Boolean));
   } catch (fault) {
-    if (!(fault instanceof server.Refused)) throw fault;
-    state("error", element("p", { class: "note" }, word(fault.error.message, 800)));
+    if (fault.name === "AbortError") return;
+    if (!(fault instanceof server.Refused)) { panel.fault(fault, ask); return; }
+    const { message, limit, got } = fault.error;
+    const bound = limit !== undefined && got !== undefined ? ` Got ${got}, allowed: ${limit}.` : "";
+    state("error", element("p", { class: "note" }, word(message, 800), bound));
   }
 }
 
@@ -149,7 +171,8 @@ function pick() {
   form = model?.kind ? makeForm(model, by("form"), soon) : null;
   by("keep")?.addEventListener("click", () => { before = new Map(); ask(); });
   by("snippet").replaceChildren();
-  asking?.abort();
+  by("unit").hidden = !form || model.kind === "table";
+  stop();
   panels();
 }
 
@@ -163,9 +186,9 @@ function copy(kind) {
 }
 
 function keys(event) {
-  const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName ?? "");
+  const typing = document.activeElement?.matches("textarea, select, input:not([type=radio])");
   if (event.key === "/" && !typing) { form?.first?.focus(); event.preventDefault(); }
-  else if (event.key === "Escape") { form?.clear(); asking?.abort(); before = new Map(); markChanges(); panels(); }
+  else if (event.key === "Escape") { form?.clear(); stop(); before = new Map(); markChanges(); panels(); }
   else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { ask(); event.preventDefault(); }
 }
 
@@ -193,6 +216,7 @@ async function start() {
 
 picks.model.addEventListener("change", pick);
 picks.beside.addEventListener("change", () => { before = new Map(); ask(); });
+by("unit").addEventListener("change", look);
 by("form").addEventListener("submit", (event) => { event.preventDefault(); ask(); });
 for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button.dataset.copy));
 document.addEventListener("keydown", keys);

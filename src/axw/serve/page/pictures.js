@@ -29,7 +29,7 @@ export function folded(title, ...inside) {
 }
 
 // Words as buttons. A pressed word of `target` shades the words of `source` by what it reads of them.
-export function reading({ source, target, reads }, { same, differs }) {
+export function reading({ source, target, reads }, { same, differs, one }) {
   const shade = (button, share) => {
     button.className = button.className.replace(/\br\d\b/g, "").trim();
     const step = share === null ? 0 : Math.min(5, Math.ceil(share * 7.999 - 0.3));
@@ -37,7 +37,8 @@ export function reading({ source, target, reads }, { same, differs }) {
     button.querySelector(".share").textContent = share === null || share < 0.005 ? "" : percent(share);
   };
   const button = (text, extra) => element("button", { type: "button", class: extra }, word(text, 60), element("span", { class: "share" }));
-  const told = element("p", { class: "soft small", role: "status" }, "Click a word to see what it attended to.");
+  const ask = `Click a ${one} to see what it attended to.`;
+  const told = element("p", { class: "soft small", role: "status" }, ask);
   const readers = target.map((text) => button(text, differs?.(text) ? "other" : ""));
   const read = same ? readers : source.map((text) => button(text, ""));
   readers.forEach((reader, i) => {
@@ -50,15 +51,15 @@ export function reading({ source, target, reads }, { same, differs }) {
       const best = reads[i].map((share, j) => [share, source[j]]).sort((a, b) => b[0] - a[0]).slice(0, 3);
       told.replaceChildren(...(on
         ? [word(target[i]), " attended to ", ...best.flatMap(([share, text], k) => [k ? ", " : "", word(text), ` ${percent(share)}`])]
-        : ["Click a word to see what it attended to."]));
+        : [ask]));
     });
   });
   if (!same) read.forEach((each) => { each.disabled = true; });
   const lineOf = (buttons, name) => withArrows(element("div", { class: "words", role: "group", "aria-label": name }, buttons));
   return element("div", { class: "reading" },
-    lineOf(readers, same ? "Words" : "Words of the answer"),
+    lineOf(readers, same ? `Each ${one}` : `Each ${one} of the answer`),
     same ? null : element("p", { class: "soft small" }, "read from"),
-    same ? null : lineOf(read, "Words of the line"), told);
+    same ? null : lineOf(read, `Each ${one} of the line`), told);
 }
 
 // The pictures of the server: the same that a notebook and a report show, each with its numbers as a table.

@@ -14,7 +14,7 @@ export function snippet(kind, model, verb, question) {
       'print(json.load(urllib.request.urlopen(request))["answers"])',
     ].join("\n");
   }
-  return `${input(model, question)} | axw ${verb} ${model.id} -`;
+  return `${input(model, question)} | axw ${verb} ${shell(model.folder)} -`;
 }
 
 function input(model, question) {
