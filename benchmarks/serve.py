@@ -5,6 +5,7 @@
     python benchmarks/serve.py MODEL --slow     500 clients that send a byte a second, beside good ones
     python benchmarks/serve.py MODEL --kill 50  kill -9 and start again, with requests in flight; then SIGTERM
     python benchmarks/serve.py --tiny --crowd   the same with a small table that is fitted first
+    python benchmarks/serve.py MODEL --all      speed of MODEL; then, with the small table, the crowd, the slow ones and 50 kills
 
 Client and server share the machine. Raw sockets: the client costs as little as it can.
 """
@@ -339,6 +340,7 @@ def main() -> None:
     read.add_argument("--crowd", action="store_true")
     read.add_argument("--slow", action="store_true")
     read.add_argument("--kill", type=int, metavar="TIMES")
+    read.add_argument("--all", action="store_true")
     read.add_argument("--health", type=int, help=argparse.SUPPRESS)
     read.add_argument("--seconds", type=float, default=3.0, help="of each measurement of speed")
     asked = read.parse_args()
@@ -349,14 +351,19 @@ def main() -> None:
         model = tiny(Path(folder)) if asked.tiny else asked.model
         if model is None:
             read.error("name a model, or say --tiny")
-        if asked.crowd:
-            overload(model)
-        if asked.slow:
-            slow(model)
-        if asked.kill:
-            kills(model, asked.kill)
-        if not (asked.crowd or asked.slow or asked.kill):
+        if asked.all or not (asked.crowd or asked.slow or asked.kill):
             speed(model, asked.seconds)
+        if asked.all and not asked.tiny:
+            model = tiny(Path(folder))
+        for name, wanted, measured in (
+            ("crowd", asked.crowd, overload),
+            ("slow clients", asked.slow, slow),
+            ("kills", asked.kill, lambda model: kills(model, asked.kill or 50)),
+        ):
+            if asked.all or wanted:
+                began = time.perf_counter()
+                measured(model)
+                print(f"({name}: {time.perf_counter() - began:.0f} s)\n")
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ def test_pieces_are_shown_on_demand_with_the_keys_alone(page, model, line):
 
 
 def test_a_line_of_too_many_pieces_says_so(page):
-    page.ask("words", "x" * 300 + " [MASK]")
+    page.ask("sentences", "x" * 300)
     assert page.states(".looked") == ["answer"]
     page.page.check("#unit input[value=pieces]")
     page.until(f"({DONE}) && document.querySelector('.looked').dataset.state === 'error'")
@@ -281,6 +281,10 @@ def test_hostile_names_and_texts_are_shown_and_never_run(browser):
                 text = " ".join(HOSTILE[begin : begin + 12])
                 page.ask(model, text.replace("(", "-LRB-").replace(")", "-RRB-") if model == "trees" else text)
                 assert page.states()[0] in ("answer", "cut", "error")
+        page.page.check("#unit input[value=pieces]")
+        for text in HOSTILE[::3]:
+            page.ask("sentences", text)
+            assert page.states(".looked") == ["answer"] and "\u2581" in page.text(".looked")
         page.check()
         page.page.context.close()
 

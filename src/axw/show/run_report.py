@@ -107,7 +107,7 @@ def _of_the_command(run: Mapping[str, Any], facts: Mapping[str, Any]) -> list[st
     steps = facts.get("training", {}).get("steps")
     return [
         f"The budget is time: another machine, or a busier one, makes more or fewer steps in it than the {steps} of this run."
-        " With --steps the same command gives the same weights every time."
+        " With steps for its budget, the same command gives the same weights every time."
     ]
 
 

@@ -89,7 +89,7 @@ tr.chosen td{background:var(--mark)}
 .worse{color:var(--soft)}
 .tag{border:1px solid currentColor;border-radius:1rem;padding:0 .5rem;font-size:.8rem;white-space:nowrap}
 .error,.warning{color:var(--orange)}
-pre{background:var(--panel);padding:.7rem .9rem;border-radius:.3rem;overflow-x:auto;font-size:.85rem}
+pre{background:var(--panel);padding:.7rem .9rem;border-radius:.3rem;font-size:.85rem;white-space:pre-wrap;overflow-wrap:anywhere}
 pre,code{font-family:ui-monospace,Menlo,Consolas,monospace}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem;margin:.4rem 0}
 dt{color:var(--soft)}

@@ -171,6 +171,7 @@ function pick() {
   form = model?.kind ? makeForm(model, by("form"), soon) : null;
   by("keep")?.addEventListener("click", () => { before = new Map(); ask(); });
   by("snippet").replaceChildren();
+  by("copied").replaceChildren();
   by("unit").hidden = !form || model.kind === "table";
   stop();
   panels();
