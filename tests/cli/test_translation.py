@@ -208,6 +208,7 @@ def test_the_ladder(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Pa
     page = (out / "report.html").read_text()
     value = json.loads((out / "report.json").read_text())
     numbers_are_known(page, value, {"2", "13", "0.05", "4000", "1", "16"})  # names of measures and of their protocols
+    assert "Met in the data" in page and len(value["findings"]) == 2
     assert value["command"].startswith("axw ladder translation ") and "out-again" in value["command"]
     assert "Quality against cost" in page and json.loads((out / "report.json").read_text())["rungs"] == told["rungs"]
     assert told["schema"] == "axw.ladder.translation/1" and all(rung["aer"] is not None for rung in told["rungs"])

@@ -170,6 +170,8 @@ def test_the_ladder_is_printed_and_the_page_written(place, capsys):
     assert value["command"].startswith("axw ladder words ") and "--seed 0" in value["command"]
     assert "--set network.heads=2" in value["command"] and "--threads 1" in value["command"]
     numbers_are_known(page, value)
+    assert [found.rpartition("/")[2] for found in value["findings"]] == ["corpus.txt: 60 lines", "valid.txt: 9 lines"]
+    assert "Met in the data" in page
     for rung in value["rungs"]:
         low, high = rung["interval"]
         assert low <= rung["measures"]["nats_per_word"] <= high and rung["seconds"] > 0

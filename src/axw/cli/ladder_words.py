@@ -61,10 +61,11 @@ def ladder_words(  # noqa: PLR0913 (a command line has as many parameters as it 
     if report is not None:
         writable_file(report)
     keep_freed_memory()
+    findings: list[str] = []
     with Progress() as progress:
         found = words_ladder(
-            read_told(str(file)),
-            read_told(str(valid)),
+            read_told(str(file), findings),
+            read_told(str(valid), findings),
             settings=settings,
             seeds=seeds,
             rungs=names,
@@ -75,7 +76,7 @@ def ladder_words(  # noqa: PLR0913 (a command line has as many parameters as it 
     else:
         result(found.to_text())
     if report is not None:
-        _write_report(found, report, valid, _command(context, settings.train))
+        _write_report(found, report, valid, _command(context, settings.train), findings)
 
 
 def _command(context: typer.Context, train: TrainSettings) -> str:
@@ -88,15 +89,15 @@ def _command(context: typer.Context, train: TrainSettings) -> str:
     return typed_again(context, **chosen, threads=train.threads or torch.get_num_threads())
 
 
-def _write_report(found: WordsLadder, report: Path, valid: Path, command: str) -> None:
+def _write_report(found: WordsLadder, report: Path, valid: Path, command: str, findings: list[str]) -> None:
     from axw.cli.reports import write_pair
     from axw.show.ladder import LadderDisplay
     from axw.show.words_ladder import words_page
 
     title = f"Hidden words of {valid.name}: which rung pays"
-    value = {**found.to_json(), "title": title, "command": command}
+    value = {**found.to_json(), "title": title, "command": command, "findings": findings}
     value["picture"] = LadderDisplay.from_estimator(found).to_json()
-    write_pair(report, words_page(found, title, command), value)
+    write_pair(report, words_page(found, title, command, findings), value)
 
 
 def named(texts: list[str], offered: list[str]) -> list[str]:

@@ -50,7 +50,7 @@ def of_fit(  # noqa: PLR0913 (what a fit knows)
         measures,
         _source(model, table, command),
         title=f"{save.name}: rows held out in turn",
-        findings=[f"{found.severity}: {found.what} ({found.where}) {found.todo}" for found in findings],
+        findings=_told(findings),
         notes=(IN_TURN, CAUTION),
         unit="row",
     )
@@ -67,12 +67,13 @@ def of_table_evaluation(
     command: str,
 ) -> None:
     """The report of a model of a table on rows whose answers are known."""
+    from axw.data import check
     from axw.show.evaluation import evaluation_report
     from axw.show.table_samples import of_table
 
-    samples = of_table(model, known.drop(columns=[target]), known[target].to_numpy())
-    title = f"{target} in {Path(table.name).name}"
-    page, value = evaluation_report(samples, measures, _source(model, table, command), title=title, unit="row")
+    samples, findings = of_table(model, known.drop(columns=[target]), known[target].to_numpy()), check(known, target)
+    title, source = f"{target} in {Path(table.name).name}", _source(model, table, command)
+    page, value = evaluation_report(samples, measures, source, title=title, findings=_told(findings), unit="row")
     write_pair(path, page, value)
 
 
@@ -99,6 +100,10 @@ def of_text_evaluation(
         samples_of(model, held), measures, source, title=f"{model.kind}: {file.name}", findings=findings
     )
     write_pair(path, page, value)
+
+
+def _told(findings: Sequence[Finding]) -> list[str]:
+    return [f"{found.severity}: {found.what} ({found.where}) {found.todo}" for found in findings]
 
 
 def _lines(path: Path, findings: list[str]) -> list[str]:

@@ -82,7 +82,8 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
         for name, pair in sides.items()
         for end, path in zip(("source", "target"), pair, strict=True)
     }
-    read = {pair: _lines(pair) for pair in sides.values()}
+    findings: list[str] = []
+    read = {pair: _lines(pair, findings) for pair in dict.fromkeys(sides.values())}
     corpus = Corpus(read[source, target], read[valid], read[test or valid], files)
     keep_freed_memory()
     with Progress() as progress:
@@ -98,8 +99,9 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
     command = typed_again(context, out=beside(out), **chosen)
     title = f"{source.name} to {target.name}: which rung pays"
     value = {**found.to_json(), "title": title, "command": command, "verdict": verdict(found)}
+    value["findings"] = findings
     value["picture"] = LadderDisplay.from_estimator(found).to_json()
-    write_pair(out / "report.html", translation_page(found, title, command), value)
+    write_pair(out / "report.html", translation_page(found, title, command, findings), value)
 
 
 def read_gold(folder: Path, source: Path, target: Path) -> Gold:
@@ -140,11 +142,12 @@ def _text(path: Path) -> list[str]:
     return list(read_lines(str(path)))
 
 
-def _lines(pair: Two) -> tuple[list[str], list[str]]:
+def _lines(pair: Two, findings: list[str]) -> tuple[list[str], list[str]]:
     from axw.data import PairFile
 
     refuse_stdin("A ladder reads its text again when it goes on", *pair)
     with PairFile(*pair) as pairs:
-        say(pairs.report.to_text())
+        findings.append(pairs.report.to_text())
+        say(findings[-1])
         found = list(pairs)
     return [each.source for each in found], [each.target for each in found]

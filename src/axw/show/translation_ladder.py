@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from axw.ladders.translation_result import COLUMNS, TranslationLadder
 from axw.show.escaping import name
 from axw.show.ladder import LadderDisplay
 from axw.show.page import bullets, code, page, paragraph, section, table
 
 
-def translation_page(ladder: TranslationLadder, title: str, command: str) -> str:
+def translation_page(ladder: TranslationLadder, title: str, command: str, findings: Sequence[str] = ()) -> str:
     """The ladder as one HTML page: which rungs pay, BLEU against time, the table, and the command that makes it again."""
     rows = [[cell(row) for cell in COLUMNS.values()] for row in ladder.rows]
     parts = [
@@ -16,6 +18,7 @@ def translation_page(ladder: TranslationLadder, title: str, command: str) -> str
         f'<div class="verdict" role="note">\n{paragraph(verdict(ladder))}</div>\n',
         section("Rungs", table(list(COLUMNS), rows, ("rung", "Δ BLEU [95 % CI] of"))),
         section("Quality against cost", LadderDisplay.from_estimator(ladder).markup()),
+        section("Met in the data", bullets(findings)),
         section("The same again", code(command)),
         section("Notes", bullets(ladder.notes())),
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from axw.ladders.words_result import WordsLadder
 from axw.ladders.words_text import HEAD, cells_of, key_of, notes_of, seeds_of
 from axw.show.escaping import name
@@ -14,7 +16,7 @@ OF_THE_BARS = (
 )
 
 
-def words_page(ladder: WordsLadder, title: str, command: str) -> str:
+def words_page(ladder: WordsLadder, title: str, command: str, findings: Sequence[str] = ()) -> str:
     """The ladder as one HTML page: which rung to use, the table, nats against seconds, the data, and how to make it again."""
     rows = [cells_of(number, row) for number, row in enumerate(ladder.rows, 1)]
     chosen = next((i for i, row in enumerate(ladder.rows) if row.rung.strip() == ladder.use["rung"]), None)
@@ -28,6 +30,7 @@ def words_page(ladder: WordsLadder, title: str, command: str) -> str:
         ),
         section("Over seeds", table(("rung", "Δ [95 % CI]"), over, ("rung",)) if over else ""),
         section("Data", facts({label: f"{value:,}" for label, value in ladder.data.items()})),
+        section("Met in the data", bullets(findings)),
         section("The same again", code(command)),
         section("Notes", bullets(notes_of(ladder))),
     ]
