@@ -24,6 +24,7 @@ import sys
 import time
 from itertools import islice
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -60,6 +61,9 @@ REAL_WAYS = [
 ]
 
 
+PATIENCE = 120  # seconds that an answer may take
+
+
 class Absent(Exception):
     """An engine that could not begin, or ended: its last words."""
 
@@ -85,7 +89,12 @@ class Worker:
         return json.loads(self._line())
 
     def _line(self) -> str:
+        timer = Timer(PATIENCE, self.process.kill)
+        timer.start()
         line = self.process.stdout.readline()
+        if timer.finished.is_set():
+            raise Absent(f"it took more than {PATIENCE} seconds")
+        timer.cancel()
         if not line:
             raise Absent((self.process.stderr.read().strip().splitlines() or ["nothing was said"])[-1])
         return line
@@ -184,7 +193,7 @@ def real_sentences(options: argparse.Namespace) -> None:
                 texts[part :: len(turns[0])] = answer["texts"]
             words = sum(len(text.split()) for text in texts)
             seconds = statistics.median(max(answer["seconds"] for answer in turn) for turn in turns)
-            rows[name].append(f"{words / seconds:,.0f} ({bleu_chrf(texts, references)[0].score:.2f})")
+            rows[name].append(f"{words / seconds:,.0f} ({bleu_chrf(texts, references)[0].value:.2f})")
     print(f"\n{len(references)} lines, words out a second (BLEU)\n")
     print_table("words out a second (BLEU)", REAL, rows, absent)
 
@@ -262,7 +271,7 @@ def main() -> None:
     for peer in ("ctranslate2", "huggingface", "joeynmt"):
         parser.add_argument(f"--{peer}-python", help="where it is not the --peer-python")
     parser.add_argument("--turns", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=0.7, help="of each measurement")
     parser.add_argument("--only", help="engines whose name holds this")
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: where others use the machine too"

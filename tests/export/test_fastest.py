@@ -65,8 +65,9 @@ def test_what_may_be_missing_is_noticed() -> None:
     """Of a beam of two, a third may have been left out: with a log p of the lesser of the two, and as many ids as the longer."""
     average, none = SearchSettings(beam=2, length_penalty="average"), SearchSettings(beam=2, length_penalty="none")
     short, long, likely = said(-4.0, 2, 2.0), said(-4.1, 9, 9.0), said(-0.1, 2, 2.0)
-    assert _sure([short, long], average) is None
-    assert _sure([likely, long], average) == [likely]
-    assert _sure([likely, long], replace(average, nbest=2)) is None
-    assert _sure([likely, said(-9.0, 3, 3.0, finished=False)], average) is None
-    assert _sure([said(-4.0, 2, 1.0), said(-4.1, 9, 1.0)], none) == [said(-4.0, 2, 1.0)]
+    assert _sure([short, long], average, 50) is None
+    assert _sure([likely, long], average, 50) == [likely]
+    assert _sure([likely, long], average, 9) == [likely] and _sure([likely, long], average, 8) is None
+    assert _sure([likely, long], replace(average, nbest=2), 50) is None
+    assert _sure([likely, said(-9.0, 3, 3.0, finished=False)], average, 50) is None
+    assert _sure([said(-4.0, 2, 1.0), said(-4.1, 9, 1.0)], none, 50) == [said(-4.0, 2, 1.0)]

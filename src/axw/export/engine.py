@@ -83,30 +83,23 @@ class CTranslate2Translator(Translator):
         prefix: Sentences | None,
         first: int,
     ) -> list[list[Hypothesis]]:
-        """Sentences of one length limit at a time, since a call has one."""
+        """One call for all, with the greatest of their length limits; who comes to his own is searched again."""
         self.check(settings, self.precision)
         if prefix is not None:
             raise _refused("CTranslate2 is not asked for prefixes here.")
-        most = [int(settings.max_factor * (ids.lengths[i] + 1)) + settings.max_constant for i in index]
-        found: list[list[Hypothesis] | None] = [None for _ in index]
-        for limit in sorted(set(most)):
-            places = [place for place, own in enumerate(most) if own == limit]
-            sources = [[self.source[i] for i in (*ids[int(index[place])].tolist(), EOS)] for place in places]
-            for place, made in zip(places, self._made(sources, settings, limit), strict=True):
-                found[place] = made
-        unsure = [place for place, made in enumerate(found) if made is None]
+        limits = [int(settings.max_factor * (ids.lengths[i] + 1)) + settings.max_constant for i in index]
+        sources = [[self.source[piece] for piece in (*ids[int(i)].tolist(), EOS)] for i in index]
+        made = self._made(sources, settings, max(limits))
+        found = [_sure(own, settings, limit) for own, limit in zip(made, limits, strict=True)]
+        unsure = [place for place, own in enumerate(found) if own is None]
         if unsure:
             again = super()._search(decoders, ids, index[unsure], settings, None, first)
-            for place, made in zip(unsure, again, strict=True):
-                found[place] = made
-        return [made or [] for made in found]
+            for place, own in zip(unsure, again, strict=True):
+                found[place] = own
+        return [own or [] for own in found]
 
-    def _made(self, sources: list[list[str]], settings: SearchSettings, limit: int) -> list[list[Hypothesis] | None]:
-        """The n best of each, or None where they are not sure to be."""
-        alone = settings.beam == 1 or (
-            settings.nbest == 1 and _penalty(settings, 1) == _penalty(settings, limit) == 1.0
-        )
-        # It counts ids without the end; a sentence at the limit has not said it.
+    def _made(self, sources: list[list[str]], settings: SearchSettings, limit: int) -> list[list[Hypothesis]]:
+        alone = _alone(settings, limit)
         made = self.program.translate_batch(
             sources,
             beam_size=settings.beam,
@@ -119,10 +112,9 @@ class CTranslate2Translator(Translator):
             return_end_token=True,
             suppress_sequences=[[NAMES[i]] for i in settings.never],
         )
-        answers = [
+        return [
             [self._hypothesis(*each, settings) for each in zip(one.hypotheses, one.scores, strict=True)] for one in made
         ]
-        return [own if alone else _sure(own, settings) for own in answers]
 
     def _hypothesis(self, tokens: list[str], log_probability: float, settings: SearchSettings) -> Hypothesis:
         said = tuple(self.number[token] for token in tokens)
@@ -131,12 +123,18 @@ class CTranslate2Translator(Translator):
         return Hypothesis(said[:-1] if ended else said, score, log_probability, ended)
 
 
-def _sure(found: list[Hypothesis], settings: SearchSettings) -> list[Hypothesis] | None:
-    """The n best, best first; None where one that was not returned may be among them."""
-    if not all(hypothesis.finished for hypothesis in found):
+def _alone(settings: SearchSettings, limit: int) -> bool:
+    """Whether the likeliest hypothesis is the best, so that no other is asked for."""
+    plain = _penalty(settings, 1) == _penalty(settings, limit) == 1.0
+    return settings.beam == 1 or (settings.nbest == 1 and plain)
+
+
+def _sure(found: list[Hypothesis], settings: SearchSettings, limit: int) -> list[Hypothesis] | None:
+    """The n best, best first; None where one that was not returned may be among them, or the limit was reached."""
+    if not all(hypothesis.finished and len(hypothesis.ids) < limit for hypothesis in found):
         return None
     ordered = sorted(found, key=lambda hypothesis: -hypothesis.score)[: settings.nbest]
-    if len(found) < settings.beam:
+    if len(found) < settings.beam or settings.beam == 1:
         return ordered
     longest = max(len(hypothesis.ids) for hypothesis in found) + 1
     least = min(hypothesis.log_probability for hypothesis in found)
