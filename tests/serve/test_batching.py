@@ -13,6 +13,7 @@ from torch import nn
 pytest.importorskip("fastapi")
 
 from axw.errors import DataError
+from axw.models.translation.laid_out import LaidOutTranslator
 from axw.serve import make_app
 from axw.serve.batching import Abandoned, Batcher, Brake
 from axw.serve.limits import Limits
@@ -204,6 +205,19 @@ def test_a_network_stops_at_its_next_layer_once_nobody_waits():
         assert await batcher.ask("quick", [2]) == [2]
 
     batched(use, answer=Endless())
+
+
+def test_a_search_stops_at_its_next_step_once_nobody_waits():
+    model = LaidOutTranslator(tiny.translator())
+    brake, line = Brake(), tiny.lines(1, seed=3)
+    brake.hold_steps(model.steps[0])
+    said = model.translate(line)
+    asked = iter([True, True, True, False])
+    brake.wanted = lambda: next(asked)
+    with pytest.raises(Abandoned):
+        model.translate(line)
+    brake.wanted = lambda: True
+    assert model.translate(line) == said == tiny.translator().translate(line)
 
 
 def test_a_client_that_leaves_frees_the_model():

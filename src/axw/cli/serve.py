@@ -61,11 +61,12 @@ def serve(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     from axw.serve import Limits, Service, find_models, listen
     from axw.serve.guard import LOOPBACK
 
-    service = Service(find_models(models), Limits(queue=queue, batch=batch, seconds=seconds, drain=drain))
+    service = Service(
+        find_models(models), Limits(queue=queue, batch=batch, seconds=seconds, drain=drain, threads=threads)
+    )
     if check:
         _check(service, json)
         return
-    _set_threads(threads, service.limits.workers)
     sock = listen(host, port)
     _run(service, sock, [*LOOPBACK, *(allow_host or [])], json)
 
@@ -114,15 +115,6 @@ def _states(service: Service) -> list[str]:
         what = f"{found.kind}: {', '.join(found.verbs)}" if found is not None else f"could not be loaded ({each.fault})"
         lines.append(f"{each.id}  {what}")
     return lines
-
-
-def _set_threads(threads: int | None, workers: int) -> None:
-    """Models compute beside each other, so each gets its share of the cores."""
-    import os
-
-    import torch
-
-    torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // workers))
 
 
 class _Said(logging.Handler):

@@ -32,7 +32,7 @@ class Abandoned(Exception):
 
 
 class Brake:
-    """Ends a network's work at its next layer once nobody waits for it. The server owns the network that is held."""
+    """Ends a network's work at its next layer, or a search at its next step, once nobody waits for it. The server owns both."""
 
     def __init__(self) -> None:
         self.wanted: Callable[[], bool] = lambda: True
@@ -46,6 +46,24 @@ class Brake:
 
         for module in network.modules():
             module.register_forward_pre_hook(ask)
+
+    def hold_steps(self, steps: Any) -> None:
+        """From now on what a search steps with asks before each step."""
+        if isinstance(steps, nn.Module):
+            self.hold(steps)
+            return
+
+        def asking(step: Callable[..., Any]) -> Callable[..., Any]:
+            def ask(*given: Any) -> Any:
+                if not self.wanted():
+                    raise Abandoned
+                return step(*given)
+
+            return ask
+
+        for name in ("encode", "step", "logits", "step_with_attention"):
+            if hasattr(steps, name):
+                setattr(steps, name, asking(getattr(steps, name)))
 
 
 @dataclass(eq=False)

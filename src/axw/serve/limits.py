@@ -25,6 +25,9 @@ PARTS = 40  # contributions that are listed by name; the rest is summed
 CHUNK = 64 << 10  # bytes that are written at once
 
 
+_LEAST = {"body": 1024, "queue": 1, "batch": 1, "connections": 1, "workers": 1, "threads": 1}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """How much the server takes on, and how long it waits.
@@ -38,6 +41,7 @@ class Limits:
     drain       seconds that requests in progress may still take after SIGTERM
     connections at once
     workers     models that compute at the same time
+    threads     of each of them; None: the cores, shared out
     """
 
     body: int = 1 << 20
@@ -51,12 +55,13 @@ class Limits:
     drain: float = 20.0
     connections: int = 4096
     workers: int = 2
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         wrong = [
             f"{name} is {getattr(self, name)}; allowed: {least} or more."
-            for name, least in [("body", 1024), ("queue", 1), ("batch", 1), ("connections", 1), ("workers", 1)]
-            if getattr(self, name) < least
+            for name, least in _LEAST.items()
+            if getattr(self, name) is not None and getattr(self, name) < least
         ]
         wrong += [
             f"{name} is {getattr(self, name)}; allowed: more than 0 seconds, at most an hour."

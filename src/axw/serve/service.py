@@ -14,10 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from axw.errors import AxwError, DataWarning, ModelError, UsageError
 from axw.models.text_model import TextModel
+from axw.models.translation.laid_out import LaidOutTranslator
+from axw.models.translation.translator import Translator
 from axw.serve.batching import Batcher, Brake
 from axw.serve.limits import Limits
 from axw.serve.pictures import draws, with_pictures
@@ -46,6 +49,7 @@ class Ready:
     form: Any
     facts: Mapping[str, Any]
     networks: tuple[nn.Module, ...]
+    steps: tuple[Any, ...] = ()
 
 
 @dataclass(eq=False)
@@ -98,6 +102,8 @@ def ready(model: Any) -> Ready:
         return Ready("table", {"predict": answers.predict, "explain": explained}, answers.form, facts, networks)
     if model.kind not in _DOORS:
         raise ModelError(f"A model of kind {model.kind!r} is not served; allowed: {', '.join(_DOORS)}.")
+    if isinstance(model, Translator):
+        model = LaidOutTranslator(model)
     door, verb = _DOORS[model.kind]
     answers = door(model)
     verbs = {verb: getattr(answers, verb)}
@@ -108,7 +114,7 @@ def ready(model: Any) -> Ready:
     }
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
     facts = {"validation": told, "parameters": parameters, "classes": list(getattr(model, "classes", ()))}
-    return Ready(model.kind, verbs, None, facts, (model.network,))
+    return Ready(model.kind, verbs, None, facts, (model.network,), getattr(model, "steps", ()))
 
 
 def find_models(paths: Iterable[str | os.PathLike[str]]) -> dict[str, Path]:
@@ -179,7 +185,9 @@ class Service:
         )  # what queues and batches hold
         self._load = load or _load
         self._tasks: list[asyncio.Task[None]] = []
-        self._executor = ThreadPoolExecutor(self.limits.workers, thread_name_prefix="axw-serve")
+        self._executor = ThreadPoolExecutor(
+            self.limits.workers, "axw-serve", initializer=_share_cores, initargs=(self.limits,)
+        )
         self._stack = ExitStack()
 
     async def start(self) -> None:
@@ -202,6 +210,8 @@ class Service:
             brake = Brake()
             for network in served.ready.networks:
                 brake.hold(network)
+            for steps in served.ready.steps:
+                brake.hold_steps(steps)
             served.batcher = Batcher(_by_verb(served.ready), self._executor, self.limits, brake)
             self._tasks.append(asyncio.create_task(served.batcher.run(), name=f"axw-{served.id}"))
 
@@ -244,6 +254,11 @@ class Service:
 
 def _by_verb(found: Ready) -> Callable[[Any, Sequence[Any]], Sequence[Any]]:
     return lambda key, items: found.verbs[key[0]](key[1], items)
+
+
+def _share_cores(limits: Limits) -> None:
+    """Said in each worker: OpenMP keeps a number of threads for each thread that calls it."""
+    torch.set_num_threads(limits.threads or max(1, (os.cpu_count() or 1) // limits.workers))
 
 
 def _load(path: Path) -> Any:

@@ -119,7 +119,7 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
                     f"There are {done + len(begun)} prefixes for more lines; allowed: one for each line.", "In prefix."
                 )
             if not decoders:
-                decoders = self._decoders(precision, fast=len(chunk) >= _WORTH)
+                decoders = self._searched_by(precision, len(chunk))
             yield from self._chunk(decoders, chunk, settings, begun, direction, writes, first + done)
             done += len(chunk)
 
@@ -192,6 +192,10 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
         if not fast and precision == "fp32":
             return list(self._networks())
         return [steps_of(network, precision) for network in self._networks()]
+
+    def _searched_by(self, precision: Precision, lines: int) -> list[Any]:
+        """What searches step with where so many lines are asked at once."""
+        return self._decoders(precision, fast=lines >= _WORTH)
 
     def check(self, search: SearchSettings, precision: Precision) -> None:
         """`UsageError` for what this translator cannot be asked, before anything is computed."""
