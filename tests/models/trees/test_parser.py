@@ -293,7 +293,13 @@ def test_bad_input_is_said() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_it_learns_a_small_grammar(architecture: str) -> None:
-    more = ["train.steps=250", "train.schedule.warmup=30", "transformer.d_model=32", "luong.d_model=48"]
+    more = [
+        "train.steps=250",
+        "train.schedule.warmup=30",
+        "train.schedule.rate=0.02",
+        "transformer.d_model=32",
+        "luong.d_model=48",
+    ]
     model = ConstituencyParser(with_settings(TINY, [*more, f"architecture={architecture}"]))
     assert model.fit(treebank(300, seed=3)).evaluate(treebank(40, seed=4))["f1"] > 97
 
