@@ -132,12 +132,24 @@ def test_a_process_that_is_killed_is_told(capsys: Text, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("here")
+def test_an_exponent_is_given_to_a_penalty_that_has_one(capsys: Text) -> None:
+    lines = [translated(capsys, "bpe.run", "short.de", "--alpha", alpha) for alpha in ("0", "5")]
+    assert len(lines[0]) <= len(lines[1])
+    for penalty in ("average", "none"):
+        words = ["translate", "bpe.run", "short.de", "--alpha", "1", "--set", f"length_penalty={penalty}"]
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert f"--alpha is given, and the length penalty is '{penalty}', which has no exponent." in said
+        assert "Leave it out, or give --set length_penalty=power (or gnmt) too." in said
+
+
+@pytest.mark.usefixtures("here")
 def test_the_engine_ctranslate2(capsys: Text) -> None:
     if importlib.util.find_spec("ctranslate2") is None:
         assert main(["translate", "bpe.run", "short.de", "--engine", "ctranslate2"]) == 2
         assert "pip install 'axw[export]'" in capsys.readouterr().err
         return
-    for penalty in ("gnmt", "average", "none"):
+    for penalty in ("gnmt", "power", "average", "none"):
         for beam in ("1", "3"):
             words = ["bpe.run", "short.de", "--beam", beam, "--set", f"search.length_penalty={penalty}"]
             assert translated(capsys, *words, "--engine", "ctranslate2") == translated(capsys, *words)

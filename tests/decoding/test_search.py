@@ -25,7 +25,7 @@ from tests.decoding.toys import (
     same,
 )
 
-PENALTIES = ["gnmt", "average", "none"]
+PENALTIES = ["gnmt", "power", "average", "none"]
 seeds = st.integers(0, 10_000)
 
 
@@ -149,6 +149,7 @@ def test_whole_hypotheses_come_before_cut_ones():
 def test_length_penalties():
     assert length_penalty("gnmt", 0.6, 7) == pytest.approx(2**0.6)
     assert length_penalty("average", 0.6, 7) == 7 and length_penalty("none", 0.6, 7) == 1
+    assert length_penalty("power", 0.6, 7) == 7**0.6 and length_penalty("power", 0.6, 0) == 1
     for kind in PENALTIES:
         assert length_penalty(kind, 0.0, 0) > 0
 

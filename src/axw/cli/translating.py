@@ -37,7 +37,9 @@ def translate(  # noqa: PLR0913 (a command line has as many parameters as it has
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The lines; - or nothing is stdin.")] = Path("-"),
     beam: Annotated[int | None, typer.Option("--beam", help="Hypotheses followed at once; 1 is greedy.")] = None,
     nbest: Annotated[int | None, typer.Option("--nbest", help="Translations of each line, with --json.")] = None,
-    alpha: Annotated[float | None, typer.Option("--alpha", help="Length penalty ((5 + n) / 6)^alpha.")] = None,
+    alpha: Annotated[
+        float | None, typer.Option("--alpha", help="Exponent of the length penalty: more, and longer lines are said.")
+    ] = None,
     others: Annotated[
         list[Path] | None,
         typer.Option("--with", help="Translate with the mean of several models, repeatable.", metavar="MODEL"),
@@ -144,6 +146,12 @@ def _job(
         with_settings(base.settings.search, [text.removeprefix("search.") for text in change]),
         **{name: value for name, value in given.items() if value is not None},
     )
+    if given["alpha"] is not None and settings.length_penalty not in ("gnmt", "power"):
+        raise UsageError(
+            f"--alpha is given, and the length penalty is {settings.length_penalty!r}, which has no exponent.",
+            "--alpha",
+            "Leave it out, or give --set length_penalty=power (or gnmt) too.",
+        )
     job = Job((model, *others), settings, precision, load=_loader(engine))  # type: ignore[arg-type]
     translator = job.load(job) if others or job.load is not load else base
     translator.check(settings, precision)

@@ -31,7 +31,9 @@ class Hypothesis:
 
 
 def length_penalty(kind: LengthPenalty, alpha: float, length: int) -> float:
-    """gnmt: ((5 + |Y|) / 6)^alpha; average: |Y|; none: 1. It never falls as |Y| grows; no length counts as less than 1."""
+    """gnmt: ((5 + |Y|) / 6)^alpha; power: |Y|^alpha; average: |Y|; none: 1. It never falls as |Y| grows; the least |Y| is 1."""
+    if kind == "power":
+        return float(max(length, 1) ** alpha)
     if kind == "gnmt":
         return float(((5 + max(length, 1)) / 6) ** alpha)
     return float(max(length, 1)) if kind == "average" else 1.0

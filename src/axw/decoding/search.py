@@ -50,7 +50,7 @@ class Choice(NamedTuple):
     ending: list[tuple[int, int, float]]
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def search(
     decoder: Decoder[State],
     state: State,

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from axw.data.vocabulary import BOS, EOS, PAD
 from axw.errors import UsageError, did_you_mean
 
-LengthPenalty = Literal["gnmt", "average", "none"]
+LengthPenalty = Literal["gnmt", "power", "average", "none"]
 MOST = 1000
 
 
@@ -20,8 +20,8 @@ class SearchSettings:
     beam             hypotheses of each sentence that are followed at once; where sampled, how many are drawn. 1: greedy
     nbest            how many of them are returned, best first
     length_penalty   what log P(Y) is divided by before hypotheses of different lengths are compared, |Y| counting the end:
-                     gnmt: ((5 + |Y|) / 6)^alpha (Wu et al. 2016, eq. 14); average: |Y|; none: 1
-    alpha            of gnmt; 0 divides by 1
+                     gnmt: ((5 + |Y|) / 6)^alpha (Wu et al. 2016, eq. 14); power: |Y|^alpha; average: |Y|; none: 1
+    alpha            of gnmt and power; 0 divides by 1
     coverage         beta of beta * sum_i log(min(sum_j A[j, i], 1)) added to the score (Wu et al. 2016, eq. 14); 0: not added
     min_length       ids before the end may be said
     max_factor, max_constant    at most factor * (length of the source) + constant ids, the end among them

@@ -29,5 +29,6 @@ def steps_of(network: nn.Module, precision: Precision = "fp32") -> Any:
     raise UsageError(
         f"precision is {precision} for a network whose scores or places are of another kind; allowed: fp32.",
         "In translating.",
-        "Leave the precision away. Known to it: query-key with softmax, places added to the words, d_k equal to d_v.",
+        "Leave the precision away. Known to it: query-key with softmax, places added to the words or turning queries and "
+        "keys, d_k equal to d_v.",
     )

@@ -18,6 +18,7 @@ from axw.errors import DataError, ModelError, UsageError
 from axw.learning import Stopped, with_settings
 from axw.learning.hooks import Hook, Record
 from axw.models.text_model import Place
+from axw.models.translation.laid_out import LaidOutTranslator
 from axw.models.translation.lesson import Encoded, _rows, r_drop
 from axw.models.translation.settings import TranslationSettings
 from axw.models.translation.translator import Translator, TranslatorEnsemble
@@ -36,6 +37,7 @@ CHANGES = [
     "train.minutes=none",
     "train.steps=12",
     "train.evaluate_every=5",
+    "train.ema=none",
     "train.average=2",
     "train.checkpoint_every=4",
     "train.threads=1",
@@ -81,6 +83,16 @@ def test_alone_is_in_a_batch(trained: Translator) -> None:
     together = trained.translate(VALID[0], beam=4)
     assert [trained.translate([line], beam=4)[0] for line in VALID[0]] == together
     assert trained.translate(VALID[0][::-1], beam=4) == together[::-1]
+
+
+@pytest.mark.parametrize("changes", [[], ["architecture=luong"], ["transformer.positions=relative"]])
+def test_laid_out_once_it_says_the_same(changes: list[str]) -> None:
+    model = Translator(with_settings(TINY, changes)).fit(SOURCE, TARGET, VALID)
+    laid_out = LaidOutTranslator(model)
+    lines = [*VALID[0] * 3, ""]
+    assert laid_out.translate(lines, beam=3) == model.translate(lines, beam=3)
+    assert [laid_out.translate([line], beam=3) for line in lines] == [[line] for line in model.translate(lines, beam=3)]
+    assert laid_out.score(VALID[0], VALID[1]) == pytest.approx(model.score(VALID[0], VALID[1]))
 
 
 def test_the_score_of_what_was_said_is_its_own(trained: Translator) -> None:
@@ -164,7 +176,14 @@ def test_other_data_or_settings_are_refused(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["transformer", "luong"])
 def test_it_learns_to_turn_a_sentence_round(architecture: str) -> None:
-    more = ["train.steps=400", "train.schedule.warmup=50", "transformer.d_model=32", "luong.d_model=64", "smoothing=0"]
+    more = [
+        "train.steps=1000",
+        "train.schedule.warmup=50",
+        "train.schedule.rate=0.02",
+        "transformer.d_model=32",
+        "luong.d_model=64",
+        "smoothing=0",
+    ]
     settings = with_settings(TINY, [*more, f"architecture={architecture}", "luong.input_feeding=true"])
     source, target = pairs(2003, seed=5)
     model = Translator(settings).fit(source, target)

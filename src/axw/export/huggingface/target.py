@@ -65,7 +65,7 @@ def _generation(given: Subject) -> dict[str, Any]:
         "num_beams": 1 if search is None else search.beam,
     }
     if search is not None and search.beam > 1:
-        # log p / length^alpha, where ours divides by ((5 + length) / 6)^alpha.
-        penalty = {"average": 1.0, "gnmt": search.alpha, "none": 0.0}
+        # log p / length^alpha, where gnmt divides by ((5 + length) / 6)^alpha.
+        penalty = {"average": 1.0, "power": search.alpha, "gnmt": search.alpha, "none": 0.0}
         config |= {"length_penalty": penalty[search.length_penalty], "early_stopping": True}
     return config

@@ -57,6 +57,8 @@ def faults(s: TransformerSettings, sizes: tuple[int, int]) -> list[str]:
         for name, values in allowed.items()
         if getattr(s, name) not in values
     ]
+    if s.positions == "rotary":
+        wrong.append("A network trained with positions relative and norm rms goes to t5.")
     if kind != "t5" and s.heads * s.key_width != s.d_model:
         wrong.append(f"heads {s.heads} times d_k {s.key_width} is not d_model {s.d_model}; {kind} holds equal ones.")
     if s.key_width != s.value_width:

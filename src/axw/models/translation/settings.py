@@ -18,9 +18,10 @@ def _transformer() -> TransformerSettings:
         layers=4,
         heads=4,
         d_ff=256,
+        positions="rotary",
         dropout=0.2,
-        attention_dropout=0.1,
-        feedforward_dropout=0.1,
+        attention_dropout=0.0,
+        feedforward_dropout=0.0,
     )
 
 
@@ -34,11 +35,15 @@ def _train() -> TrainSettings:
         schedule=ScheduleSettings(name="inverse-square-root", rate=8e-3, warmup=300),
         minutes=60.0,
         keep="last",
-        average=8,
+        ema=0.999,
         checkpoint_every=200,
         log_every=50,
         precision="bf16",
     )
+
+
+def _search() -> SearchSettings:
+    return SearchSettings(beam=5, length_penalty="power", alpha=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,7 @@ class TranslationSettings:
     transformer: TransformerSettings = field(default_factory=_transformer)
     luong: LuongSettings = field(default_factory=_luong)
     train: TrainSettings = field(default_factory=_train)
-    search: SearchSettings = field(default_factory=SearchSettings)
+    search: SearchSettings = field(default_factory=_search)
     vocabulary: int = 4000
     pieces: Literal["bpe", "words"] = "bpe"
     joint: bool = True
