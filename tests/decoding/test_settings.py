@@ -12,7 +12,7 @@ WRONG = [
     ({"beam": 0}, "beam is 0; allowed: 1 to 1000"),
     ({"beam": 1001}, "beam is 1001; allowed: 1 to 1000"),
     ({"nbest": 5}, "nbest is 5; allowed: 1 to the beam, 4"),
-    ({"length_penalty": "gmnt"}, "length_penalty is 'gmnt'. Allowed: average, gnmt, none. Did you mean 'gnmt'?"),
+    ({"length_penalty": "gmnt"}, "length_penalty is 'gmnt'. Allowed: average, gnmt, none, power. Did you mean 'gnmt'?"),
     ({"alpha": -0.1}, "alpha is -0.1; allowed: 0 or more"),
     ({"alpha": float("nan")}, "alpha is nan; allowed: 0 or more"),
     ({"coverage": -1.0}, "coverage is -1.0; allowed: 0 or more"),
