@@ -46,21 +46,7 @@ WAYS = [  # engine, processes, threads of each
 ]
 
 
-REAL = [(1, 1), (1, 5), (64, 1), (64, 5)]
-REAL_WAYS = [
-    ("CTranslate2 fp32", 1, 1),
-    ("CTranslate2 int8", 1, 1),
-    ("CTranslate2 fp32", 2, 1),
-    ("CTranslate2 int8", 2, 1),
-    ("axw fp32", 1, 1),
-    ("axw bf16", 1, 1),
-    ("axw int8", 1, 1),
-    ("axw fp32", 2, 1),
-    ("axw bf16", 2, 1),
-    ("axw int8", 2, 1),
-]
-
-
+REAL_WAYS = [way for way in WAYS if way[0].startswith(("CTranslate2", "axw")) and way[0] != "axw plain"]
 PATIENCE = 120  # seconds that an answer may take
 
 
@@ -179,7 +165,7 @@ def real_sentences(options: argparse.Namespace) -> None:
         "lines": options.lines,
         "clock": options.clock,
     }
-    questions = [{"batch": batch, "beam": beam} for batch, beam in REAL]
+    questions = [{"batch": batch, "beam": beam} for batch, beam in CELLS]
     found, absent = asked(REAL_WAYS, options, settings, "decode_sentences.py", questions)
     rows = {}
     for name, cells in found.items():
@@ -195,7 +181,7 @@ def real_sentences(options: argparse.Namespace) -> None:
             seconds = statistics.median(max(answer["seconds"] for answer in turn) for turn in turns)
             rows[name].append(f"{words / seconds:,.0f} ({bleu_chrf(texts, references)[0].value:.2f})")
     print(f"\n{len(references)} lines, words out a second (BLEU)\n")
-    print_table("words out a second (BLEU)", REAL, rows, absent)
+    print_table("words out a second (BLEU)", CELLS, rows, absent)
 
 
 def operations(settings: dict[str, Any]) -> list[float]:

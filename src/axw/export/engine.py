@@ -44,7 +44,7 @@ class CTranslate2Translator(Translator):
 
     def __init__(self, base: Translator, precision: Precision) -> None:
         super().__init__(base.settings)
-        self._vocabularies, self._network, self.facts = base._vocabularies, base.network, base.facts
+        self._become(base)
         self.precision = precision
         if precision not in COMPUTE:
             raise _refused(f"precision is {precision}; CTranslate2 is asked for {', '.join(COMPUTE)}.")

@@ -130,7 +130,7 @@ class TextModel(ABC, Generic[Settings, Data]):
         with processes() as group, ExitStack() as stack:
             run = stack.enter_context(self._run(data, place)) if place.folder is not None and group.rank == 0 else None
             if run is not None and group.size == 1 and place.resume and (run.folder / MODEL).is_dir():
-                self._take(run.folder)
+                self._become(type(self).load(run.folder))
                 return
             self._vocabularies = self._shared_vocabularies(data, place, None if run is None else run.folder, group)
             shelf = self._shelf(run, place.hooks if group.rank == 0 else ())
@@ -141,11 +141,10 @@ class TextModel(ABC, Generic[Settings, Data]):
                 self.save(run.folder / MODEL, overwrite=True)
                 shelf.clear()
 
-    def _take(self, folder: Path) -> None:
-        """Become the model of a run that has ended, which is left as it is."""
-        found = type(self).load(folder)
-        self.settings, self.facts = found.settings, found.facts
-        self._vocabularies, self._network = found._vocabularies, found._network
+    def _become(self, other: TextModel[Any, Any]) -> None:
+        """Take over all that another model of this kind holds; the network itself is shared."""
+        self.settings, self.facts = other.settings, other.facts
+        self._vocabularies, self._network = other._vocabularies, other._network
 
     def _shelf(self, run: Run | None, hooks: Sequence[Hook]) -> Shelf:
         """In a run, ids are kept with what they follow from, so that a run that goes on finds them; else for this time only."""

@@ -132,13 +132,7 @@ class LuongNetwork(nn.Module):
     def step_with_attention(self, tokens: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """As `step`, with what each hypothesis reads of the source, A (b w m), between. `UsageError` without attention."""
         log_p, A, state = self._step(tokens, state)
-        if A is None:
-            raise UsageError(
-                "The network has no attention, so it does not say what it reads; the coverage penalty needs it.",
-                "In the search settings, coverage, with luong.score=none.",
-                "Set coverage to 0, or train a network with another score.",
-            )
-        return log_p, A[:, 0].float(), state
+        return log_p, what_is_read(A).float(), state
 
     def _step(self, tokens: Tensor, state: State) -> tuple[Tensor, Tensor | None, State]:
         b, w = tokens.shape
@@ -232,6 +226,17 @@ class LuongNetwork(nn.Module):
 
     def _drop(self, X: Tensor) -> Tensor:
         return dropout(X, self.settings.dropout, self.training)
+
+
+def what_is_read(A: Tensor | None) -> Tensor:
+    """A (b w m) of a step's A (b 1 w m). `UsageError` for a network without attention."""
+    if A is None:
+        raise UsageError(
+            "The network has no attention, so it does not say what it reads; the coverage penalty needs it.",
+            "In the search settings, coverage, with luong.score=none.",
+            "Set coverage to 0, or train a network with another score.",
+        )
+    return A[:, 0]
 
 
 def reversal(lengths: Tensor, m: int) -> Tensor:

@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from axw.equation import Memory
-from axw.errors import UsageError
 from axw.networks.lstm import LSTM
-from axw.networks.luong import LuongNetwork, Source
+from axw.networks.luong import LuongNetwork, Source, what_is_read
 from axw.networks.luong_attention import Factors
 from axw.networks.products import Precision, laid_out
 
@@ -66,13 +65,7 @@ class LuongSteps:
     def step_with_attention(self, tokens: Tensor, state: LuongState) -> tuple[Tensor, Tensor, LuongState]:
         """As `step`, with what each hypothesis reads of the source, A (b w m), between. `UsageError` without attention."""
         log_p, A, state = self._step(tokens, state)
-        if A is None:
-            raise UsageError(
-                "The network has no attention, so it does not say what it reads; the coverage penalty needs it.",
-                "In the search settings, coverage, with luong.score=none.",
-                "Set coverage to 0, or train a network with another score.",
-            )
-        return log_p, A[:, 0], state
+        return log_p, what_is_read(A), state
 
     def _step(self, tokens: Tensor, state: LuongState) -> tuple[Tensor, Tensor | None, LuongState]:
         b, w = tokens.shape

@@ -17,7 +17,7 @@ class LaidOutTranslator(Translator):
 
     def __init__(self, base: Translator) -> None:
         super().__init__(base.settings)
-        self._vocabularies, self._network, self.facts = base._vocabularies, base.network, base.facts
+        self._become(base)
         self.steps = tuple(steps_of(network) for network in base._networks())
 
     def _searched_by(self, precision: Precision, lines: int) -> list[Any]:
