@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import chain, islice
-from typing import Any, Literal
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,53 +18,26 @@ from axw.data.sentences import Sentences
 from axw.data.vocabulary import BOS, EOS, UNK, Vocabulary
 from axw.decoding import Ensemble, Hypothesis, SearchSettings, score, search
 from axw.errors import DataError, DataWarning, UsageError
-from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
-from axw.models.shelf import Shelf
-from axw.models.text_card import text_card
-from axw.models.text_model import Lesson, Place, TextModel, vocabulary_lines
 from axw.models.translation.aligning import Reading, WordAlignment, align, replace_unknown
 from axw.models.translation.answers import Translation, begun_parts, joined
-from axw.models.translation.data import TranslationData, translation_data
-from axw.models.translation.lesson import BACKWARD, FORWARD, Encoded, likelihood, spelling, tag, translation_lesson
+from axw.models.translation.learned import Direction, LearnedFromPairs
+from axw.models.translation.lesson import Encoded, likelihood
 from axw.models.translation.long_lines import flat
-from axw.models.translation.settings import TranslationSettings
 from axw.models.units import Unit
-from axw.networks.luong import LuongNetwork
 from axw.networks.products import Precision
 from axw.networks.steps import steps_of
-from axw.networks.transformer import Transformer
 
-Direction = Literal["forward", "backward"]
 _AT_ONCE, _HYPOTHESES = 64, 1024  # sentences that are translated beside each other, and hypotheses of all of them
 _CHUNK = 512  # lines that are sorted by length before they are translated
 _WORTH = 16  # lines from which on weights are laid out for steps
 
 
-class Translator(TextModel[TranslationSettings, TranslationData]):
+class Translator(LearnedFromPairs):
     """p(y | x) = prod_t softmax(W h_t), h the rows of a Transformer (2017) or of Luong's LSTM with attention (2015).
 
     >>> t = Translator().fit(source_lines, target_lines)                        # doctest: +SKIP
     >>> t.translate(["Ein Mann sitzt."], beam=5)                                # doctest: +SKIP
     """
-
-    kind = "translation"
-    settings_class = TranslationSettings
-
-    def fit(
-        self,
-        source: Iterable[str],
-        target: Iterable[str],
-        valid: tuple[Iterable[str], Iterable[str]] | None = None,
-        place: Place | None = None,
-    ) -> Translator:
-        """Learn from pairs; `valid` is watched. Without it, every 20th pair is held out for that.
-
-        Two `LineFile`s, such as `pairs.source` and `pairs.target` of a `PairFile`, may be larger than memory: they are read line
-        by line, and their ids lie on the disk.
-        Raises `DataError` where the two have other numbers of lines, or no pair is left.
-        """
-        self._fit(translation_data(source, target, valid), place or Place())
-        return self
 
     # ------------------------------------------------------------------------------------------------------ translating
 
@@ -260,80 +233,6 @@ class Translator(TextModel[TranslationSettings, TranslationData]):
         """A of the layer (b n m), the mean over its heads, in forced decoding."""
         network: Any = self.network
         return np.asarray(network.attention(source, read)[layer].float().mean(1).numpy())
-
-    # ------------------------------------------------------------------------------------------- what the base asks for
-
-    def _sides(self, direction: Direction) -> tuple[Vocabulary, Vocabulary]:
-        """The vocabularies of what comes in and of what goes out."""
-        _ = self.network
-        if direction not in ("forward", "backward"):
-            raise UsageError(f"direction is {direction!r}; allowed: forward, backward.", "In the translator.")
-        if direction == "backward" and not self.settings.both_directions:
-            raise UsageError(
-                "This translator knows one direction; allowed: forward.",
-                "direction",
-                "Train one with both_directions=true.",
-            )
-        found = self._vocabularies
-        return found["source"], found.get("target", found["source"])
-
-    def _encode(self, lines: Iterable[str], vocabulary: Vocabulary, direction: Direction) -> Sentences:
-        return self._encoded(vocabulary.encode(lines), direction)
-
-    def _encoded(self, ids: Sentences, direction: Direction) -> Sentences:
-        """The ids of sources as the network reads them: with the tag of their direction where it knows both."""
-        if not self.settings.both_directions:
-            return ids
-        extra = self._vocabularies["source"].extra
-        return tag(ids, extra[FORWARD if direction == "forward" else BACKWARD])
-
-    def _learn_vocabularies(self, data: TranslationData) -> dict[str, Vocabulary]:
-        s = self.settings
-        extra = (FORWARD, BACKWARD) if s.both_directions else ()
-        if s.joint:
-            lines = vocabulary_lines(*data.train)
-            return {"source": Vocabulary.learn(lines, s.vocabulary, kind=s.pieces, extra=extra)}
-        return {
-            name: Vocabulary.learn(vocabulary_lines(lines), s.vocabulary, kind=s.pieces)
-            for name, lines in zip(("source", "target"), data.train, strict=True)
-        }
-
-    def _make_network(self, vocabularies: Mapping[str, Vocabulary]) -> nn.Module:
-        s, source = self.settings, vocabularies["source"]
-        sizes = source.size, vocabularies.get("target", source).size
-        if s.architecture == "luong":
-            return LuongNetwork(s.luong, *sizes, seed=s.train.seed)
-        return Transformer(s.transformer, *sizes, seed=s.train.seed)
-
-    def _lesson(self, data: TranslationData, network: nn.Module, shelf: Shelf) -> Lesson:
-        source = self._vocabularies["source"]
-        target = self._vocabularies.get("target", source)
-        held = Encoded(self._encode(data.valid.source, source, "forward"), target.encode(data.valid.target))
-        spelled = spelling(self.settings, source, target, data.train, shelf)
-        return translation_lesson(self.settings, spelled, held, network)
-
-    def _train_settings(self) -> TrainSettings:
-        return self.settings.train
-
-    def _fingerprint(self, data: TranslationData) -> str:
-        return fingerprint_of_bytes(line.encode() for pairs in data for side in pairs for line in chain(side, [""]))
-
-    def _facts(self, data: TranslationData) -> dict[str, Any]:
-        sizes = {name: vocabulary.size for name, vocabulary in self._vocabularies.items()}
-        pieces = {f"pieces, {name}": size for name, size in sizes.items()}
-        return {
-            "data": {"training pairs": len(data.train.source), "validation pairs": len(data.valid.source), **pieces}
-        }
-
-    def _card(self) -> str:
-        return text_card(
-            "A translator",
-            "It translates sentences of the kind that it was trained on.",
-            ["axw translate THIS_FOLDER < in > out"],
-            self.network,
-            to_dict(self.settings),
-            self.facts,
-        )
 
 
 class TranslatorEnsemble(Translator):
