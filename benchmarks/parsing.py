@@ -3,7 +3,8 @@
     python benchmarks/parsing.py valid.mrg trees.run other.run --beam 21
 
 Labelled brackets counted as EVALB counts them (COLLINS.prm), the treebank's tags saying which words are punctuation. The interval
-is a bootstrap over sentences. The last row, where several runs are named, is their ensemble; it needs runs with one vocabulary.
+is a bootstrap over sentences, and so is that of the difference to the first run: the same sentences are drawn for both. The last
+row, where several runs are named, is their ensemble; it needs runs with one vocabulary.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 
 from axw.data import read_trees
 from axw.errors import UsageError
-from axw.measures.brackets import f1_interval, summarise_brackets
+from axw.measures.brackets import SentenceScore, f1_difference, f1_interval, summarise_brackets
 from axw.models.trees.parser import ConstituencyParser, ParserEnsemble, normal
 
 
@@ -31,7 +32,10 @@ def main() -> None:
             models.append(("together", ParserEnsemble([model for _, model in models])))
         except UsageError as error:
             print(f"no ensemble: {error.what}")
-    print(f"{len(gold)} trees\n{'run':<28}{'F1':>7}  {'95 % interval':<16}{'P':>7}{'R':>7}{'exact':>7}{'seconds':>9}")
+    print(
+        f"{len(gold)} trees\n{'run':<28}{'F1':>7}  {'95 % interval':<16}{'P':>7}{'R':>7}{'exact':>7}{'seconds':>9}  to the first"
+    )
+    first: list[SentenceScore] = []
     for name, model in models:
         search = model.settings.search
         changes = {"beam": asked.beam, "alpha": asked.alpha}
@@ -42,7 +46,11 @@ def main() -> None:
         found, said = f1_interval(scores, seed=0), summarise_brackets(scores)
         interval = f"{100 * found.low:.2f} to {100 * found.high:.2f}"
         shares = "".join(f"{100 * value:7.2f}" for value in (said.precision, said.recall, said.exact))
-        print(f"{name[-27:]:<28}{100 * found.f1:7.2f}  {interval:<16}{shares}{took:9.1f}", flush=True)
+        first, gap = first or scores, ""
+        if scores is not first:
+            less = f1_difference(scores, first, seed=0)
+            gap = f"  {100 * less.difference:+.2f} ({100 * less.low:+.2f} to {100 * less.high:+.2f})"
+        print(f"{name[-27:]:<28}{100 * found.f1:7.2f}  {interval:<16}{shares}{took:9.1f}{gap}", flush=True)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from axw.measures.brackets import (
     SentenceScore,
     Span,
     brackets_to_text,
+    f1_difference,
     f1_interval,
     score_sentence,
     score_sentences,
@@ -212,10 +213,28 @@ def test_the_interval_of_f1() -> None:
     assert math.isnan(f1_interval(scores[:1], seed=0).low)
 
 
-@pytest.mark.parametrize(("name", "value"), [("level", 1.0), ("draws", 0)])
+@pytest.mark.parametrize(("name", "value"), [("level", 1.0), ("samples", 0)])
 def test_what_an_interval_needs(name: str, value: float) -> None:
-    with pytest.raises(UsageError, match=f"{name}={value}"):
-        f1_interval([], seed=0, **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=f"{name} is {value}"):
+        f1_interval([SentenceScore(9, "valid", 3, 4, 5)] * 2, seed=0, **{name: value})  # type: ignore[arg-type]
+
+
+def test_two_parsers_on_the_same_sentences() -> None:
+    rng = random.Random(3)
+    first = [SentenceScore(9, "valid", rng.randint(3, 10), 10, 11) for _ in range(97)]
+    second = [s._replace(matched=max(0, s.matched - rng.randint(0, 1))) for s in first[:-1]] + [
+        SentenceScore(9, "error")
+    ]
+    found, back = f1_difference(first, second, seed=1), f1_difference(second, first, seed=1)
+    alone = [f1_interval(scores, seed=1) for scores in (first, second)]
+    assert found.difference == pytest.approx(alone[0].f1 - alone[1].f1) == -back.difference
+    # Paired, so a small gap stands out against the spread of sentences that both have in common.
+    assert 0 < found.low < found.high < alone[0].high - alone[0].low
+    assert (found.low, found.high) == (-back.high, -back.low)
+    same = f1_difference(first, first, seed=1)
+    assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
+    with pytest.raises(DataError, match="the same sentences"):
+        f1_difference(first, second[1:], seed=1)
 
 
 def disturbed(tree: Tree, rng: random.Random) -> Tree:

@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from axw.errors import DataError, UsageError
+from axw.measures.bootstrap import PairedInterval, bootstrap, paired_bootstrap
 
 
 class Span(NamedTuple):
@@ -190,25 +191,38 @@ class F1Interval(NamedTuple):
     high: float
 
 
-def f1_interval(scores: Iterable[SentenceScore], *, level: float = 0.95, draws: int = 1000, seed: int) -> F1Interval:
+def f1_interval(scores: Iterable[SentenceScore], *, level: float = 0.95, samples: int = 1000, seed: int) -> F1Interval:
     """F1 with a percentile bootstrap interval: sentences are drawn with replacement, their counts added (Efron 1979).
 
-    NaN for an interval of fewer than two valid sentences. Raises `UsageError` for a level outside (0, 1) or no draws.
+    NaN for an interval of fewer than two valid sentences. Raises `UsageError` for a level outside (0, 1) or no samples.
     """
-    if not 0 < level < 1:
-        raise UsageError(f"level={level}", "f1_interval", "Give a share between 0 and 1, such as 0.95.")
-    if draws < 1:
-        raise UsageError(f"draws={draws}", "f1_interval", "Give a positive number, such as 1000.")
     some = list(scores)
-    f1 = summarise_brackets(some).f1
-    counts = np.array([(2 * s.matched, s.gold + s.parsed) for s in some if s.status == "valid"], dtype=np.int64)
-    if len(counts) < 2:
-        return F1Interval(f1, float("nan"), float("nan"))
-    rng = np.random.default_rng(seed)
-    drawn = np.array([counts[rng.integers(0, len(counts), len(counts))].sum(0) for _ in range(draws)])
-    values = drawn[:, 0] / np.maximum(drawn[:, 1], 1)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return F1Interval(f1, float(low), float(high))
+    valid = [one for one in some if one.status == "valid"]
+    if len(valid) < 2:
+        return F1Interval(summarise_brackets(some).f1, float("nan"), float("nan"))
+    found = bootstrap(_f1_counts(valid), _f1_of, "f1", samples=samples, seed=seed, level=level)
+    return F1Interval(found.value, found.low, found.high)
+
+
+def f1_difference(
+    first: Sequence[SentenceScore], second: Sequence[SentenceScore], *, samples: int = 1000, seed: int
+) -> PairedInterval:
+    """F1 of the first parser minus that of the second, on the same sentences in the same order: see `paired_bootstrap`.
+
+    A sentence that was not scored counts for nothing on its side. Raises `DataError` for other numbers of sentences, or none.
+    """
+    return paired_bootstrap(_f1_counts(first), _f1_counts(second), _f1_of, "f1", samples=samples, seed=seed)
+
+
+def _f1_counts(scores: Sequence[SentenceScore]) -> np.ndarray:
+    """(n 2): twice the brackets that match, and all brackets of both sides, of each sentence."""
+    counts = [(2 * s.matched, s.gold + s.parsed) if s.status == "valid" else (0, 0) for s in scores]
+    return np.array(counts, dtype=np.int64).reshape(-1, 2)
+
+
+def _f1_of(counts: np.ndarray) -> np.ndarray:
+    """Of sums (... 2) of such counts."""
+    return np.asarray(counts[..., 0] / np.maximum(counts[..., 1], 1))
 
 
 def brackets_to_text(scores: Sequence[SentenceScore], longest: int = 40) -> str:
