@@ -109,6 +109,54 @@ def test_fit_and_evaluate_write_a_report(titanic, model, tmp_path, capsys):
     assert "A report reads its data twice" in capsys.readouterr().err
 
 
+def test_several_targets_are_one_model_and_a_section_each(titanic, tmp_path, capsys):
+    train, test, folder = str(tmp_path / "train.csv"), str(tmp_path / "test.csv"), tmp_path / "two.axw"
+    for name in ("train.csv", "test.csv"):
+        frame = pd.read_csv(titanic / name)
+        frame["fare"] = frame["passenger"] % 7 + 30.0 * (frame["class"] == "1st")
+        frame.loc[::31, "fare"] = None
+        frame.to_csv(tmp_path / name, index=False)
+    frame = pd.read_csv(train)
+    numbers = ["--target", "fare", "--target", "age", "--drop", "name,survived,passenger", "--attention", "given"]
+    asked = ["fit", "table", train, *numbers, "--relation", "same:family,class", "--labels", "--save", str(folder)]
+    assert main(asked) == 0
+    told = capsys.readouterr()
+    lost = int(frame[["fare", "age"]].isna().any(axis=1).sum())
+    assert f"{lost} of 400 rows have no fare or age and are left out" in told.err
+    assert f"AttentionRegressor, {400 - lost} rows" in told.out and told.out.endswith("target fare, age\n")
+    value, page = json.loads((folder / "report.json").read_text()), (folder / "report.html").read_text()
+    assert [one["name"] for one in value["targets"]] == ["fare", "age"] and value["schema"] == "axw.evaluation_report/1"
+    for one in value["targets"]:
+        assert one["baselines"][0]["model"] == pytest.approx(one["measures"]["mae"], rel=1e-6)
+        assert list(one["picture"]["rows"][0]["outputs"]) == [one["name"]] and one["slices"] and one["examples"]
+        assert f"<h2><bdi>Target: {one['name']}</bdi></h2>" in page and value["verdict"][0].startswith("fare: ")
+    assert "--target fare --target age" in value["reproduce"]["command"]
+    assert main(["predict", str(folder), test]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "row,fare,age"
+    report = tmp_path / "test.html"
+    assert main(["evaluate", str(folder), test, "--json", "--report", str(report), "--fail-under", "age r2=-9"]) == 0
+    found = json.loads(capsys.readouterr().out)["measures"]
+    assert found["mae"] == pytest.approx((found["fare mae"] + found["age mae"]) / 2)
+    assert [one["name"] for one in json.loads(report.with_suffix(".json").read_text())["targets"]] == ["fare", "age"]
+    assert main(["explain", str(folder), test, "--row", "2"]) == 0
+    assert "row 2: fare = " in (text := capsys.readouterr().out) and "row 2: age = " in text
+
+
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        (["--target", "survived"], "The target 'survived' holds no numbers; several targets must all be numbers."),
+        (["--target", "age"], "'age' is named twice."),
+        (["--target", "passenger", "--task", "classification"], "Several targets are classes; allowed: numbers."),
+        (["--target", "ago"], "There is no column 'ago'"),
+    ],
+)
+def test_targets_that_do_not_go_together(titanic, tmp_path, capsys, more, said):
+    asked = ["fit", "table", str(titanic / "train.csv"), "--target", "age", "--drop", "name", *more]
+    assert main([*asked, "--save", str(tmp_path / "m.axw")]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "m.axw").exists()
+
+
 def test_measures_and_gates(titanic, model, capsys):
     test = str(titanic / "test.csv")
     assert main(["evaluate", str(model), test, "--json"]) == 0

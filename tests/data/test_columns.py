@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from axw.data import Columns, as_frame
+from axw.data.values import value_text
 from axw.errors import DataError, ModelError, UsageError
 
 
@@ -295,3 +296,56 @@ def test_an_all_missing_column_changes_no_bit() -> None:
 def test_complex_numbers_are_refused() -> None:
     with pytest.raises(DataError, match="Complex data not supported"):
         Columns.fit(pd.DataFrame({"a": [1j, 2.0]}))
+
+
+def test_the_matrix_says_what_stood_in_the_table() -> None:
+    frame = table()
+    columns = Columns.fit(frame)
+    told = columns.texts(columns.transform(frame))
+    assert list(told.columns) == columns.used
+    expected = pd.DataFrame({name: [value_text(value) for value in frame[name]] for name in columns.used}, dtype=object)
+    expected.loc[4, "class"] = "other"  # a level that one row has
+    pd.testing.assert_frame_equal(told, expected)
+    assert told.loc[0].tolist() == ["30", "True", "female", "2020-01-01", "1", "1st"]
+    assert told.loc[1].tolist() == ["not known", "False", "male", "not known", "not known", "1st"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-1e9, 1e9).map(lambda x: round(x, 3)), min_size=2, max_size=19), st.integers(-60, 60))
+def test_numbers_come_back_to_twelve_digits(values: list[float], power: int) -> None:
+    frame = pd.DataFrame({"x": np.ldexp(values, power)})
+    columns = Columns.fit(frame)
+    if columns.used:
+        told = columns.texts(columns.transform(frame))["x"].astype(float).to_numpy()
+        np.testing.assert_allclose(told, frame["x"], rtol=1e-11, atol=1e-11 * np.abs(frame["x"]).max())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (39, "39"),
+        (39.0, "39"),
+        (7.1, "7.1"),
+        (np.float32(7.1), "7.1"),
+        ("39.0", "39.0"),
+        (True, "True"),
+        (None, "not known"),
+        (float("nan"), "not known"),
+        (pd.NaT, "not known"),
+        (pd.Timestamp("1912-04-10"), "1912-04-10"),
+        (pd.Timestamp("1912-04-10T23:40", tz="UTC"), "1912-04-10 23:40:00"),
+        (pd.Timedelta("2 days"), "2 days"),
+        ([1, 2], "[1, 2]"),
+    ],
+)
+def test_a_cell_is_written_as_it_was_given(value: object, text: str) -> None:
+    assert value_text(value) == text
+
+
+def test_days_and_spans_of_time_come_back() -> None:
+    moments = [pd.Timestamp("1912-04-14T23:40:00.25"), pd.Timestamp("2024-02-29")]
+    frame = pd.DataFrame({"at": moments, "for": pd.to_timedelta([0, 3], unit="h")})
+    columns = Columns.fit(frame)
+    told = columns.texts(columns.transform(frame))
+    assert told["at"].tolist() == ["1912-04-14 23:40:00.250000", "2024-02-29"]
+    assert told["for"].tolist() == ["0 days", "0 days 03:00:00"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from axw.errors import UsageError
 from axw.learning import with_settings
 from axw.models.attention_by_word import of_line, of_pair
 from axw.models.leave_one_out import rows_left_out, source_words_left_out, tree_words_hidden, words_left_out
+from axw.models.tables.nearby import MemoryIndex
 from axw.models.translation.translator import Translator
 from axw.models.trees.ids import word_beginnings
 from axw.models.words.masked_words import MaskedLanguageModel
@@ -132,6 +135,24 @@ def test_a_hidden_word_stays_one_word_however_many_pieces_it_has(unit, monkeypat
         assert sum(i in beginnings for i in row if i not in (EOS, PAD)) == 3
     whole = tree_words_hidden(parser, Tree.from_string("(S (NN the))"), unit)
     assert len(whole.words) == len(whole.drop)
+
+
+@pytest.mark.parametrize("task", ["binary", "several"])
+@pytest.mark.parametrize("kind", ["given", "query-key"])
+def test_leaving_a_row_out_of_a_large_memory_is_leaving_out_that_row(kind: str, task: str) -> None:
+    """The memory is large enough that rows are found by their keys: by place, another row than the named one would go."""
+    frame = table(households=31)
+    X = features(frame)
+    fitted = model(kind, task, relations=[HOUSEHOLD], labels=True).fit(X, answers(frame, task))
+    row, mates = X.iloc[[7]], ["r6", "r8"]
+    drops = rows_left_out(fitted, row, mates)
+    whole = outputs(fitted, row)[0]
+    for name, drop in zip(mates, drops, strict=True):
+        other = copy.deepcopy(fitted)
+        other.memory_ = fitted.memory_.take(np.flatnonzero(fitted.memory_.rows.ids != name))
+        other._index = MemoryIndex.of(other.step_, other.memory_, other._reader)
+        np.testing.assert_allclose(drop, whole - outputs(other, row)[0], rtol=1e-9, atol=1e-9)
+        assert np.abs(drop).max() > 1e-6
 
 
 @pytest.mark.parametrize("kind", ["given", "query-key"])

@@ -12,12 +12,16 @@ import pytest
 from axw.data.trees import Tree
 from axw.errors import DataError
 from axw.measures import classification_metrics
-from axw.models import AttentionClassifier, AttentionRegressor
+from axw.models import AttentionClassifier, AttentionRegressor, load
+from axw.models.tables.linear import Column
 from axw.relations import SameValue
-from axw.show.evaluation import HeldOut, Source, evaluation_report, samples_of
+from axw.show.evaluation import HeldOut, OfTarget, Source, evaluation_report, samples_of, targets_report
 from axw.show.more_samples import f1_of, flat_tree
 from axw.show.run_page import run_page
-from axw.show.table_samples import held_out_answers, of_table
+from axw.show.run_samples import Samples
+from axw.show.table_samples import held_out_answers, of_table, of_targets
+from axw.show.weights import weights_of
+from tests.models.tables import made_up
 from tests.serve import tiny
 from tests.show.nasty import NASTY
 from tests.show.test_displays import known_lengths, numbers_are_known, told, without_ticks
@@ -70,6 +74,55 @@ def test_every_number_on_the_page_is_in_the_json(kind) -> None:
     without = re.sub(r"<details>.*?</details>", "", without, flags=re.S)
     without = re.sub(r"\d\.\d+e[-−]\d+", "", without)  # the smallest are written with a power of ten
     assert plain(shown_numbers(without)) <= plain(allowed)
+
+
+def test_three_classes_and_several_numbers_have_reports_too() -> None:
+    frame = made_up.table(households=41)
+    X = made_up.features(frame)
+    y = made_up.answers(frame, "multi-class")
+    three = made_up.model("given", "multi-class", relations=[made_up.HOUSEHOLD], labels=True).fit(X, y)
+    known, P = held_out_answers(three)
+    found = of_table(three, X[known], y.to_numpy()[known], P)
+    assert {line["measure"] for line in found.baselines} == {"log loss", "accuracy"} and found.calibration[
+        "rows"
+    ] == len(y)
+    (output,) = found.picture["rows"][0]["outputs"]  # of the class that was said, and not of all
+    assert output in three.targets_ and found.picture["rows"][0]["contributions"]
+    Y = made_up.answers(frame, "several")
+    several = made_up.model("given", "several", relations=[made_up.HOUSEHOLD]).fit(X, Y)
+    _, answers = held_out_answers(several)
+    told = of_targets(several, X, Y.to_numpy(), answers)
+    parts = {name: OfTarget(one, {"mae": one.baselines[0]["model"]}) for name, one in told.items()}
+    page, value = targets_report(parts, SOURCE, title="two numbers")
+    assert page == run_page(json.loads(json.dumps(value))) and page.count("<h3><bdi>Measures</bdi></h3>") == 2
+    for k, name in enumerate(Y.columns):
+        assert value["targets"][k]["name"] == name
+        error = np.abs(answers[:, k] - Y.iloc[:, k].to_numpy())
+        assert value["targets"][k]["measures"]["mae"] == pytest.approx(error.mean(), rel=1e-6)
+        assert list(value["targets"][k]["picture"]["rows"][0]["outputs"]) == [name]
+    assert [line.split(":")[0] for line in value["verdict"]] == list(Y.columns)
+
+
+def test_what_was_learned_from_is_known_of_a_model_without_its_rows(tmp_path) -> None:
+    frame = tiny.passengers(131).drop(columns=["born", "passenger", "ticket"])
+    y = tiny.survived(tiny.passengers(131))
+    model = AttentionClassifier("none").fit(frame, y)
+    model.save(tmp_path / "m.axw", context="none")
+    first, second = (of_table(one, frame, y.to_numpy()) for one in (model, load(tmp_path / "m.axw")))
+    assert first.baselines == second.baselines and first.baselines[0]["value"] < 0.7
+
+
+def test_parts_that_were_not_computed_are_named() -> None:
+    W = np.array([[0.5, -1.25], [-2.0, 0.75], [0.125, 3.0]])
+    columns = [Column("age", "", "age"), Column("mean(age | home)", "home", "age"), Column("n(home)", "home", "n")]
+    weights = weights_of(columns, W, ["a", "b"], "log-odds")
+    assert [block["sizes"] for block in weights["blocks"]] == [[0.5, 1.25], pytest.approx([4.015625**0.5, 9.5625**0.5])]
+    page, value = evaluation_report(
+        Samples(), {}, SOURCE, title="t", weights=weights, not_computed=["Examples: too dear."]
+    )
+    assert "Examples: too dear." in page and value["not_computed"] == ["Examples: too dear."]
+    assert page.index("mean(age | home)") < page.index("All weights")
+    numbers_are_known(page, json.loads(json.dumps(value)), NOT_DATA)
 
 
 def plain(numbers):

@@ -163,6 +163,41 @@ def test_rows_are_explained_and_their_bars_add_up() -> None:
         RowsDisplay.from_estimator(fitted, X)
 
 
+def test_a_bar_says_the_value_that_it_comes_from() -> None:
+    frame = table()
+    X, y = features(frame), answers(frame, "binary")
+    fitted = model("given", relations=[HOUSEHOLD], labels=True).fit(X, y)
+    row = X.iloc[[5]].assign(age=39.0, region="<i>east</i>" + "e" * 300)
+    shown = explain(fitted, row)
+    _, parts = steps_of(shown.rows[0]["contributions"])
+    mates = [name for name in X.index[X["household"] == X["household"].iloc[5]] if name != X.index[5]]
+    read = {part.label.split(",")[0].removeprefix("row "): part for part in parts if part.label.startswith("row ")}
+    assert set(read) == set(mates)
+    for name, part in read.items():
+        told = [each for each in part.under.split(", ") if each != "\u2026"]
+        assert told and len(part.under) <= 52
+        for each in told:
+            column, value = each.split(" = ")
+            stands = y[name] if column == "risk" else X.loc[name, column]
+            assert value == stands if isinstance(stands, str) else float(value) == pytest.approx(stands)
+    labels = [part.label for part in parts]
+    assert "age = 39" in labels and f"how many are read = {len(mates)}, same household" in labels
+    for face in (shown.to_html(), shown.to_svg(), shown.to_text()):
+        assert "age = 39" in face and "<i>" not in face and "e" * 60 not in face
+        assert any(part.under.split(",")[0] in face for part in read.values())
+    told = shown.to_frame().set_index("feature")["value"]
+    assert told["age"].iloc[0] == "39" and shown.to_json()["rows"][0]["contributions"][1]["column"]
+    bare = shown.to_json()
+    for line in bare["rows"][0]["contributions"]:
+        del line["column"], line["value"]
+    other = display(bare)  # what another program wrote, or this one before
+    assert (
+        " age " in other.to_text()
+        and len(other.to_frame()) == len(shown.to_frame())
+        and "age = 39" not in other.to_html()
+    )
+
+
 def test_many_rows_read_are_drawn_as_some_and_the_others() -> None:
     svg = ring("r", [Read(f"r{i}", "same", 1 / (i + 1), -0.1) for i in range(60)], title="t").to_text()
     assert svg.count('class="spoke less"') == MOST_NODES + 1 and f"{60 - MOST_NODES} others" in svg

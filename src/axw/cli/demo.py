@@ -43,6 +43,6 @@ def demo(
     writable_file(report)
     read = tables.read(samples.path("titanic"))._replace(name="titanic.csv (bundled)")
     parts = tables.split(read, "survived", ["name"], "passenger")
-    findings = tables.say_leaks(read, "survived", ["name"], "passenger")
+    findings = tables.say_leaks(read, ["survived"], ["name"], "passenger")
     shown = Shown(json, report, "Who survived the Titanic: which rung pays", typed_again(context, seed=seed))
     climb(read, parts, "passenger", [SameValue("family", "class")], findings, Climb(folds, repeats, seed, jobs), shown)

@@ -31,10 +31,15 @@ class Question(NamedTuple):
     threads: int | None
 
 
-def check_settings(engine: str, chosen: dict[str, Any], rung: str | None, relations: bool) -> None:
-    """`UsageError` for what an engine cannot fit: it solves X W and A X W with A given, and trains nothing."""
-    attention = chosen.get("attention", "given" if relations else "none")
+def check_settings(
+    engine: str, targets: Sequence[str], chosen: dict[str, Any], rung: str | None, relations: bool
+) -> None:
+    """`UsageError` for what an engine cannot fit: it solves X W and A X W with A given, for one target, and trains nothing."""
+    if len(targets) > 1:
+        what = f"--target is said {len(targets)} times; an engine fits one target."
+        raise UsageError(what, f"--engine {engine}", "Fit one model for each, or use --engine memory.")
     trained = [name for name in ("rank", "heads", "feedforward") if name in chosen]
+    attention = chosen.get("attention", "given" if relations else "none")
     if rung is not None or trained:
         what = f"--{trained[0] if trained else 'rung'} is for models that are trained, which needs the engine memory."
         raise UsageError(what, f"--engine {engine}", "Leave it away, or use --engine memory on a sample of the rows.")
@@ -52,10 +57,14 @@ def _needs(engine: str) -> None:
         raise UsageError(what, f"--engine {engine}", f"pip install 'axw[{extra}]'")
 
 
-def fit(name: str, question: Question, save: Path, context: str, overwrite: bool) -> None:
-    """Fit in the engine and save: as a model that `axw predict` loads where its rows fit in memory, without them otherwise."""
+def fit(name: str, question: Question, save: Path, context: str, overwrite: bool, command: str) -> None:
+    """Fit in the engine and save: as a model that `axw predict` loads where its rows fit in memory, without them otherwise.
+
+    command   what makes the same again, for the report
+    """
     _needs(name)
     from axw import sql
+    from axw.cli import engine_report
 
     with sql.connect(name, threads=question.threads) as engine:
         table = engine.read(question.file)
@@ -63,22 +72,27 @@ def fit(name: str, question: Question, save: Path, context: str, overwrite: bool
         known_columns([question.target], columns, "--target", str(question.file))
         known_columns(question.drop, columns, "--drop", str(question.file))
         known_columns([question.id] if question.id is not None else [], columns, "--id", str(question.file))
+        relations = [_relation(spec, columns, str(question.file)) for spec in question.specs]
+        seen = engine_report.look(engine, table, question)
         model = sql.fit(
             engine,
             table,
             question.target,
-            relations=[_relation(spec, columns, str(question.file)) for spec in question.specs],
+            relations=relations,
             labels=question.labels,
             id=question.id,
             drop=question.drop,
             task=question.task,
             seed=question.seed,
         )
-        _save(engine, model, question, save, context, overwrite)
+        estimator = _save(engine, model, question, save, context, overwrite)
     kind = "AttentionClassifier" if model.answer.classes is not None else "AttentionRegressor"
     result(f"saved {save}: {kind}, {model.rows} rows, {len(model.names)} columns, target {question.target}")
     if model.calibration_error is not None:
         say(f"calibration error {model.calibration_error:.3f} on a sample of the training rows, held out in turn")
+    engine_report.write(name, question, model, estimator, seen, save, command)
+    if estimator is not None:
+        say(f"next: axw evaluate {save} FILE   axw predict {save} FILE   axw explain {save} FILE --row ID")
 
 
 def _relation(spec: Spec, columns: Sequence[str], table: str) -> Any:
@@ -97,7 +111,8 @@ def _relation(spec: Spec, columns: Sequence[str], table: str) -> Any:
     raise UsageError(what, f"--relation {spec.text}", "Write the pairs as Parquet and name them: edges:FILE:SRC:DST.")
 
 
-def _save(engine: Engine, model: SqlModel, question: Question, save: Path, context: str, overwrite: bool) -> None:
+def _save(engine: Engine, model: SqlModel, question: Question, save: Path, context: str, overwrite: bool) -> Any:
+    """The estimator that was saved; None where its rows are too many, and the model was saved without them."""
     from axw import sql
 
     try:
@@ -107,6 +122,6 @@ def _save(engine: Engine, model: SqlModel, question: Question, save: Path, conte
             raise
         say(f"{error.what} It is saved without them: keep {question.file}, and predict with axw.sql.")
         sql.save(model, save, overwrite=overwrite)
-        return
+        return None
     estimator.save(save, context=context if model.form.relations else "none", overwrite=overwrite)
-    say(f"next: axw evaluate {save} FILE   axw predict {save} FILE   axw explain {save} FILE --row ID")
+    return estimator

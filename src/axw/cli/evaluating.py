@@ -1,11 +1,15 @@
-"""`axw evaluate` for models of text."""
+"""What `axw evaluate` measures, of models of tables and of text."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from axw.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class TextMeasures(NamedTuple):
@@ -20,6 +24,20 @@ def is_text(model: Any) -> bool:
     from axw.models.text_model import TextModel
 
     return isinstance(model, TextModel)
+
+
+def table_measures(model: Any, known: pd.DataFrame, targets: Sequence[str]) -> dict[str, float]:
+    """`model.evaluate` of rows whose targets are known; of several, their mean, and "TARGET MEASURE" of each."""
+    X = known.drop(columns=list(targets))
+    if len(targets) == 1:
+        return {key: float(value) for key, value in model.evaluate(X, known[targets[0]]).items()}
+    from axw.measures import regression_metrics
+
+    Y, answers = known[list(targets)].to_numpy(dtype=float), model.predict(X)
+    found = dict(regression_metrics(Y, answers))
+    for k, target in enumerate(targets):
+        found |= {f"{target} {key}": value for key, value in regression_metrics(Y[:, k], answers[:, k]).items()}
+    return found
 
 
 def text_measures(model: Any, file: Path, reference: Path | None, buckets: bool = False) -> TextMeasures:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from axw.cli.options import Drop, IdColumn, RelationSpecs, Seed, TableFile, Target, Task, examples, listed
+from axw.cli.options import Drop, IdColumn, RelationSpecs, Seed, TableFile, Targets, Task, examples, listed
 from axw.cli.output import result, say, writable_folder
 from axw.errors import UsageError, did_you_mean
 
@@ -60,7 +60,7 @@ def group() -> None:
 def table(  # noqa: PLR0913 (a command line has as many parameters as it has options)
     called: typer.Context,
     file: TableFile,
-    target: Target,
+    target: Targets,
     save: Annotated[Path, typer.Option("--save", help="The folder that will hold the model.", metavar="FOLDER")],
     relation: RelationSpecs = None,
     attention: Annotated[
@@ -93,8 +93,9 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
 ) -> None:
     """Fit one model on a table and save it.
 
-    Rows may read each other by the relations that are named; without one, attention reads all rows of the table. The folder
-    gets a report.html: how good it is on training rows that were held out in turn, and on which it is not.
+    Rows may read each other by the relations that are named; without one, attention reads all rows of the table. With --target
+    said again, one model answers several numbers of a row. The folder gets a report.html: how good it is on training rows that
+    were held out in turn, and on which it is not.
     """
     from axw.cli import reports, tables
     from axw.cli.again import typed_again
@@ -110,32 +111,33 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     specs = [parse(text) for text in relation or []]
     tables.named_rows(specs, id)
     writable_folder(save, overwrite)
+    again = {"save": beside(save), "seed": seed}
     if engine is not Engine.memory:
         from axw.cli import engines
 
-        engines.check_settings(engine.value, chosen, rung, bool(specs))
+        engines.check_settings(engine.value, target, chosen, rung, bool(specs))
         asked = engines.Question(
-            file, target, specs, listed(drop), id, task and task.value, bool(labels), seed, threads
+            file, target[0], specs, listed(drop), id, task and task.value, bool(labels), seed, threads
         )
-        engines.fit(engine.value, asked, save, context.value, overwrite)
+        engines.fit(engine.value, asked, save, context.value, overwrite, typed_again(called, **again))
         return
     read = tables.read(file)
-    parts = tables.split(read, target, listed(drop), id)
-    related = relations(specs, list(parts.X.columns), read.name)
-    check_relations(parts.X, related, id)
+    X, Y = tables.split_targets(read, target, listed(drop), id)
+    related = relations(specs, list(X.columns), read.name)
+    check_relations(X, related, id)
     findings = tables.say_leaks(read, target, listed(drop), id)
     used = _threads(threads)
-    kind = tables.task_of(parts.y, task and task.value)
+    if len(target) > 1:
+        tables.numbers_only(Y, task and task.value)
+    kind = "regression" if len(target) > 1 else tables.task_of(Y[target[0]], task and task.value)
     model = _rung(rung, kind, related, seed) if rung is not None else _model(kind, related, chosen, seed)
-    model.set_params(id=id).fit(parts.X, parts.y)
+    model.set_params(id=id).fit(X, Y if len(target) > 1 else Y[target[0]])
     model.save(save, context=context.value, overwrite=overwrite)
-    rows, width = parts.X.shape
-    result(f"saved {save}: {type(model).__name__}, {rows} rows, {width} columns, target {target}")
+    rows, width = X.shape
+    result(f"saved {save}: {type(model).__name__}, {rows} rows, {width} columns, target {', '.join(target)}")
     if kind == "classification":
         say(f"calibration error {model.calibration_error_:.3f} on training rows that were held out in turn")
-    if parts.y.ndim == 1:
-        command = typed_again(called, save=beside(save), seed=seed, threads=used)
-        reports.of_fit(model, read, parts.X, parts.y, save, command, findings)
+    reports.of_fit(model, read, X, Y, save, typed_again(called, **again, threads=used), findings)
     say(f"next: axw evaluate {save} FILE   axw predict {save} FILE   axw explain {save} FILE --row ID")
 
 

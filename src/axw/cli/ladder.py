@@ -97,7 +97,7 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     values = tables.group_values(read, target, group)
     parts = tables.split(read, target, left_out, id)
     related = relations(specs, list(parts.X.columns), read.name)
-    findings = tables.say_leaks(read, target, left_out, id)
+    findings = tables.say_leaks(read, [target], left_out, id)
     how = Climb(folds, repeats, seed, jobs, task and task.value, rung, values, favourable)
     title, command = f"{target} in {Path(read.name).name}: which rung pays", typed_again(context, seed=seed)
     shown = Shown(json, report, title, command)

@@ -15,6 +15,12 @@ RELATION_HELP = (
 
 TableFile = Annotated[Path, typer.Argument(metavar="FILE", help="The table: CSV, TSV or Parquet; - is stdin.")]
 Target = Annotated[str, typer.Option("--target", help="The column to predict.", metavar="COLUMN")]
+Targets = Annotated[
+    list[str],
+    typer.Option(
+        "--target", help="The column to predict; said again for another number of the same row.", metavar="COLUMN"
+    ),
+]
 RelationSpecs = Annotated[list[str] | None, typer.Option("--relation", help=RELATION_HELP, metavar="SPEC")]
 Drop = Annotated[list[str] | None, typer.Option("--drop", help="Columns that are no features.", metavar="COL,..")]
 IdColumn = Annotated[

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from axw.cli.tables import Table
     from axw.data import Finding
+    from axw.show.evaluation import OfTarget
 
 
 def write_pair(path: Path, page: str, value: Mapping[str, Any]) -> None:
@@ -28,32 +29,38 @@ def of_fit(  # noqa: PLR0913 (what a fit knows)
     model: Any,
     table: Table,
     X: pd.DataFrame,
-    y: Any,
+    Y: pd.DataFrame,
     save: Path,
     command: str,
     findings: Sequence[Finding] = (),
 ) -> None:
-    """FOLDER/report.html of a model of a table that was fitted now: on its training rows, each held out in turn."""
-    import numpy as np
+    """FOLDER/report.html of a model of a table that was fitted now, on its training rows, each held out in turn.
 
-    from axw.show.evaluation import CAUTION, IN_TURN, evaluation_report
+    Y   (n targets)
+    """
+    from axw.show.evaluation import CAUTION, IN_TURN, evaluation_report, targets_report
     from axw.show.table_samples import held_out_answers, of_table
 
     known, answers = held_out_answers(model)
     if not known.any():
+        say("no row was held out, so there is no report")
         return
-    told, truth = X[known], np.asarray(y)[known]
-    measures = model_measures(model, truth, answers)
-    samples = of_table(model, told, truth, answers)
-    page, value = evaluation_report(
-        samples,
-        measures,
-        _source(model, table, command),
-        title=f"{save.name}: rows held out in turn",
-        findings=_told(findings),
-        notes=(IN_TURN, CAUTION),
-        unit="row",
-    )
+    asked, truth = X[known], Y[known]
+    title, source, notes = f"{save.name}: rows held out in turn", _source(model, table, command), (IN_TURN, CAUTION)
+    if Y.shape[1] > 1:
+        found = _of_targets(model, asked, truth, answers)
+        page, value = targets_report(found, source, title=title, findings=told(findings), notes=notes)
+    else:
+        y = truth.iloc[:, 0].to_numpy()
+        page, value = evaluation_report(
+            of_table(model, asked, y, answers),
+            model_measures(model, y, answers),
+            source,
+            title=title,
+            findings=told(findings),
+            notes=notes,
+            unit="row",
+        )
     write_pair(save / "report.html", page, value)
 
 
@@ -61,20 +68,39 @@ def of_table_evaluation(
     model: Any,
     table: Table,
     known: pd.DataFrame,
-    target: str,
+    targets: Sequence[str],
     measures: Mapping[str, float],
     path: Path,
     command: str,
 ) -> None:
     """The report of a model of a table on rows whose answers are known."""
     from axw.data import check
-    from axw.show.evaluation import evaluation_report
+    from axw.show.evaluation import evaluation_report, targets_report
     from axw.show.table_samples import of_table
 
-    samples, findings = of_table(model, known.drop(columns=[target]), known[target].to_numpy()), check(known, target)
-    title, source = f"{target} in {Path(table.name).name}", _source(model, table, command)
-    page, value = evaluation_report(samples, measures, source, title=title, findings=_told(findings), unit="row")
+    X = known.drop(columns=list(targets))
+    findings = list(dict.fromkeys(each for target in targets for each in check(known, target)))
+    title, source = f"{', '.join(targets)} in {Path(table.name).name}", _source(model, table, command)
+    if len(targets) > 1:
+        found = _of_targets(model, X, known[list(targets)], model.predict(X))
+        page, value = targets_report(found, source, title=title, findings=told(findings))
+    else:
+        samples = of_table(model, X, known[targets[0]].to_numpy())
+        page, value = evaluation_report(samples, measures, source, title=title, findings=told(findings), unit="row")
     write_pair(path, page, value)
+
+
+def _of_targets(model: Any, X: pd.DataFrame, Y: pd.DataFrame, answers: Any) -> dict[str, OfTarget]:
+    """Samples and measures of each target; answers (n targets)."""
+    from axw.show.evaluation import OfTarget
+    from axw.show.table_samples import of_targets
+
+    truth = Y.to_numpy(dtype=float)
+    found = of_targets(model, X, truth, answers)
+    return {
+        target: OfTarget(samples, model_measures(model, truth[:, k], answers[:, k]))
+        for k, (target, samples) in enumerate(found.items())
+    }
 
 
 def of_text_evaluation(
@@ -102,7 +128,7 @@ def of_text_evaluation(
     write_pair(path, page, value)
 
 
-def _told(findings: Sequence[Finding]) -> list[str]:
+def told(findings: Sequence[Finding]) -> list[str]:
     return [f"{found.severity}: {found.what} ({found.where}) {found.todo}" for found in findings]
 
 

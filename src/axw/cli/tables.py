@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from axw.data import Finding
 
 
+ONE_AT_A_TIME = "Fit one model for each: one --target."
+
+
 class Table(NamedTuple):
     """A table as it was read: `name` as the user wrote it, and the size and SHA-256 of the bytes."""
 
@@ -73,21 +76,45 @@ def split(table: Table, target: str, drop: Sequence[str], identity: str | None) 
 
     Raises `UsageError` for a column that is not there, `DataError` for ids that are missing or not unique.
     """
+    X, Y = split_targets(table, [target], drop, identity)
+    return Parts(X, Y[target])
+
+
+def split_targets(
+    table: Table, targets: Sequence[str], drop: Sequence[str], identity: str | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """X, and Y (n targets); rows that lack one of the targets are left out and counted. Raises what `split` raises."""
     columns = [str(column) for column in table.frame.columns]
-    known_columns([target], columns, "--target", table.name)
+    known_columns(targets, columns, "--target", table.name)
     known_columns(drop, columns, "--drop", table.name)
     if identity is not None:
         known_columns([identity], columns, "--id", table.name)
         _sound_ids(table, identity)
-    if target in drop or target == identity:
-        raise UsageError(
-            f"{target!r} is the target and can be neither dropped nor the id.", "--target", "Choose another."
-        )
-    frame = table.frame[table.frame[target].notna()]
+    for place, target in enumerate(targets):
+        if target in drop or target == identity:
+            raise UsageError(
+                f"{target!r} is the target and can be neither dropped nor the id.", "--target", "Choose another."
+            )
+        if target in targets[:place]:
+            raise UsageError(f"{target!r} is named twice.", "--target", "Name each target once.")
+    frame = table.frame[table.frame[list(targets)].notna().all(axis=1)]
     if len(frame) < len(table.frame):
-        say(f"{len(table.frame) - len(frame)} of {len(table.frame)} rows have no {target} and are left out")
-    left_out = [target, *(name for name in dict.fromkeys(drop) if name != identity)]
-    return Parts(frame.drop(columns=left_out), frame[target])
+        lost = len(table.frame) - len(frame)
+        say(f"{lost} of {len(table.frame)} rows have no {' or '.join(targets)} and are left out")
+    left_out = [*targets, *(name for name in dict.fromkeys(drop) if name != identity)]
+    return frame.drop(columns=left_out), frame[list(targets)]
+
+
+def numbers_only(Y: pd.DataFrame, task: str | None) -> None:
+    """`UsageError` where several targets are not all numbers: classes are fitted one at a time."""
+    import pandas as pd
+
+    if task == "classification":
+        raise UsageError("Several targets are classes; allowed: numbers.", "--task classification", ONE_AT_A_TIME)
+    for name in Y.columns:
+        if not pd.api.types.is_numeric_dtype(Y[name]) or pd.api.types.is_bool_dtype(Y[name]):
+            what = f"The target {name!r} holds no numbers; several targets must all be numbers."
+            raise UsageError(what, f"--target {name}", ONE_AT_A_TIME)
 
 
 def _sound_ids(table: Table, identity: str) -> None:
@@ -147,21 +174,39 @@ def task_of(y: pd.Series, task: str | None) -> str:
     return task or ("classification" if is_classes(y) else "regression")
 
 
-def say_leaks(table: Table, target: str, drop: Sequence[str], identity: str | None) -> list[Finding]:
+def say_leaks(table: Table, targets: Sequence[str], drop: Sequence[str], identity: str | None) -> list[Finding]:
     """What `check` finds on the columns that will be used: errors stop, warnings are said before the fit begins."""
+    findings = list(
+        dict.fromkeys(
+            finding
+            for target in targets
+            for finding in looked_at(
+                table.frame, target, [*drop, *(other for other in targets if other != target)], identity
+            )
+        )
+    )
+    for finding in findings:
+        if finding.severity == "error":
+            raise DataError(finding.what, f"{table.name}, {finding.where}", finding.todo)
+    say_warnings(findings)
+    return findings
+
+
+def looked_at(frame: pd.DataFrame, target: str, drop: Sequence[str], identity: str | None) -> list[Finding]:
+    """What `check` finds on the columns that will be used."""
     from axw.data import check
 
-    used = table.frame.drop(columns=[name for name in dict.fromkeys(drop) if name not in (identity, target)])
+    used = frame.drop(columns=[name for name in dict.fromkeys(drop) if name not in (identity, target)])
     # Rows that differ in a column which is no feature are not entered twice, and what the ids tell is told to nobody.
-    unlike = not table.frame.duplicated().any()
-    findings = [
+    unlike = not frame.duplicated().any()
+    return [
         finding
         for finding in check(used, target)
         if finding.where != f"column {identity!r}" and not (finding.code == "copies" and unlike)
     ]
+
+
+def say_warnings(findings: Sequence[Finding]) -> None:
     for finding in findings:
-        if finding.severity == "error":
-            raise DataError(finding.what, f"{table.name}, {finding.where}", finding.todo)
         if finding.severity == "warning":
             say(f"warning: {finding.what} ({finding.where}) {finding.todo}")
-    return findings

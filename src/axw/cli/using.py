@@ -221,6 +221,7 @@ def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has 
     from axw.cli.again import typed_again
     from axw.cli.training import refuse_stdin
     from axw.models import load
+    from axw.models.tables.answers import target_columns
 
     gates = [_gate(text) for text in fail_under or []]
     if report is not None:
@@ -239,18 +240,17 @@ def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has 
     if reference is not None:
         raise UsageError("A model of a table has no REFERENCE: the answers are a column of FILE.", str(reference))
     table, frame = _rows(file)
-    target = target_of(fitted)
-    if target not in frame.columns:
-        todo = "Give a table that holds the answers, or use axw predict."
-        raise DataError(f"{table.name} has no column {target!r}, which the model predicts.", table.name, todo)
-    known = frame[frame[target].notna()]
+    targets = target_columns(fitted)
+    for target in targets:
+        if target not in frame.columns:
+            todo = "Give a table that holds the answers, or use axw predict."
+            raise DataError(f"{table.name} has no column {target!r}, which the model predicts.", table.name, todo)
+    known = frame[frame[targets].notna().all(axis=1)]
     if len(known) < len(frame):
-        say(f"{len(frame) - len(known)} of {len(frame)} rows have no {target} and were left out")
-    measures = {
-        key: float(value) for key, value in fitted.evaluate(known.drop(columns=[target]), known[target]).items()
-    }
+        say(f"{len(frame) - len(known)} of {len(frame)} rows have no {' or '.join(targets)} and were left out")
+    measures = evaluating.table_measures(fitted, known, targets)
     if report is not None:
-        reports.of_table_evaluation(fitted, table, known, target, measures, report, typed_again(context))
+        reports.of_table_evaluation(fitted, table, known, targets, measures, report, typed_again(context))
     facts = {"schema": "axw.evaluate/1", "rows": len(known), "data": table.facts()}
     _told(measures, [f"{len(known)} rows"], json, facts)
     _hold(gates, measures)
@@ -280,18 +280,11 @@ def _hold(gates: Sequence[tuple[str, float]], measures: dict[str, float]) -> Non
     for measure, limit in gates:
         if measure not in measures:
             raise UsageError(f"There is no measure {measure!r}.", "--fail-under", did_you_mean(measure, measures))
-        higher = measure in HIGHER_IS_BETTER
+        higher = measure.rpartition(" ")[2] in HIGHER_IS_BETTER  # of several targets: "fare r2"
         if not (measures[measure] >= limit if higher else measures[measure] <= limit):
             missed.append(f"{measure} is {measures[measure]:.4f}, {'below' if higher else 'above'} {limit:g}")
     if missed:
         raise GateError(f"The model does not meet the gate: {'; '.join(missed)}.", "--fail-under", "")
-
-
-def target_of(fitted: Any) -> str:
-    """The column that the model predicts; a classifier's targets are called "column = class"."""
-    first = str(fitted.targets_[0])
-    classes = getattr(fitted, "classes_", None)
-    return first if classes is None else first.removesuffix(f" = {classes[1 if len(classes) == 2 else 0]}")
 
 
 def _loaded(model: Path) -> Any:

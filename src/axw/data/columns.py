@@ -103,6 +103,17 @@ class Columns:
             at += block.shape[1]
         return X
 
+    def texts(self, X: np.ndarray) -> pd.DataFrame:
+        """What stood in the table that `transform` made X (n d) of, as text: the way back, one column for each that is used.
+
+        Numbers come back to twelve digits; a level that had no column of its own is "other".
+        """
+        found, at = {}, 0
+        for part in self.parts:
+            found[part.name] = part.texts(X[:, at : at + len(part.names)])
+            at += len(part.names)
+        return pd.DataFrame(found, index=range(len(X)), columns=self.used, dtype=object)
+
     def unseen(self, frame: pd.DataFrame) -> dict[str, int]:
         """Column: number of rows whose level has no column of its own (unseen in `fit`, or too rare there)."""
         frame = self._with_columns(frame)

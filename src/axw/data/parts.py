@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from axw.data.values import Kind, as_float, level_texts
+from axw.data.values import NOT_KNOWN, Kind, as_float, level_texts, texts_from_days, value_text
 
 MOST_LEVELS = 50  # levels of a category that get a column of their own
 FEWEST_ROWS = 2  # rows that a level needs, or one row in a thousand where that is more
@@ -46,6 +46,20 @@ class Number:
         if self.missing:
             parts.append(lost.astype(np.float64))
         return np.stack(parts, axis=1)
+
+    def texts(self, block: np.ndarray) -> np.ndarray:
+        """(n,) what stood in the column that `transform` made the block of: to twelve digits, a gap as a gap."""
+        lost = block[:, -1] > 0 if self.missing else np.zeros(len(block), dtype=bool)
+        z, code = np.unique(block[:, 0] if self.varies else np.zeros(len(block)), return_inverse=True)
+        x = np.ldexp(z * self.std + self.mean, self.exponent) if self.varies else np.full(len(z), self.fill)
+        return np.where(lost, NOT_KNOWN, np.array(self._as_text(x), dtype=object)[code])
+
+    def _as_text(self, x: np.ndarray) -> list[str]:
+        if self.kind in ("date", "duration"):
+            return texts_from_days(x, self.kind)
+        if self.kind == "boolean":
+            return [str(bool(value)) for value in x]
+        return [value_text(float(f"{value:.12g}")) for value in x.tolist()]
 
     def unseen(self, column: pd.Series) -> int:
         return 0
@@ -88,6 +102,12 @@ class Category:
         known = np.flatnonzero(places < rest)
         parts[known, places[known]] = 1.0
         return parts
+
+    def texts(self, block: np.ndarray) -> np.ndarray:
+        """(n,) the level whose column is 1; "other" where it had no column of its own."""
+        named = [*self.levels, *["other"] * self.other, *[NOT_KNOWN] * self.missing, "other"]
+        nothing = ~block.any(1)
+        return np.array(named, dtype=object)[np.where(nothing, len(named) - 1, block.argmax(1))]
 
     def unseen(self, column: pd.Series) -> int:
         return int((self._places(column) == len(self.levels)).sum())

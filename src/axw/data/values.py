@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ Kind = Literal["number", "boolean", "date", "duration", "category"]
 _NUMBERS = frozenset({"integer", "floating", "mixed-integer-float", "decimal"})
 _DATES = frozenset({"datetime64", "datetime", "date"})
 _DAY = 86_400_000_000  # microseconds
+NOT_KNOWN = "not known"
 
 
 def kind_of(column: pd.Series) -> Kind:
@@ -158,6 +159,23 @@ def level_text(value: object) -> str:
     if isinstance(value, numbers.Real) and float(value).is_integer():
         return str(int(float(value)))
     return str(value)
+
+
+def value_text(value: Any) -> str:
+    """A cell as it was given, for a reader: 39 where a gap made it 39.0, a day without its midnight, and `NOT_KNOWN`."""
+    if value is None or (types.is_scalar(value) and pd.isna(value)):
+        return NOT_KNOWN
+    text = str(value)
+    if isinstance(value, str):
+        return text
+    return text.removesuffix(".0").removesuffix("+00:00").removesuffix(" 00:00:00")
+
+
+def texts_from_days(days: np.ndarray, kind: Kind) -> list[str]:
+    """Days as `as_float` makes them of dates and durations, as text, to the microsecond."""
+    unit = "datetime64[us]" if kind == "date" else "timedelta64[us]"
+    moments = np.round(days * _DAY).astype(np.int64).astype(unit)
+    return [value_text(value) for value in (pd.DatetimeIndex if kind == "date" else pd.TimedeltaIndex)(moments)]
 
 
 def _is_missing(column: pd.Series) -> np.ndarray:

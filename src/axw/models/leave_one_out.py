@@ -4,7 +4,6 @@ a model looked and not what that changed (Jain and Wallace 2019, arXiv 1902.1018
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -115,20 +114,19 @@ def rows_left_out(model: AttentionClassifier | AttentionRegressor, X: Any, rows:
     rows   ids in the memory. The weights stay; only what may be read is less. The output is what `explain` adds up to.
     `UsageError` for an X of more than one row, and for an id that is not remembered.
     """
-    place = {identity: i for i, identity in enumerate(model.memory_.rows.ids.tolist())}
-    unknown = [row for row in rows if row not in place]
+    known = set(model.memory_.rows.ids.tolist())
+    unknown = [row for row in rows if row not in known]
     if len(X) != 1 or unknown:
         what = f"There is no row {unknown[0]!r} in the memory." if unknown else f"X has {len(X)} rows; allowed: 1."
         raise UsageError(what, "In rows_left_out.", "Give one row to explain, and rows that the model remembers.")
-    whole, every = _output(model, X), np.arange(len(place))
-    less = copy.copy(model)
-    found = []
-    for row in rows:
-        less.memory_ = model.memory_.take(np.delete(every, place[row]))
-        found.append(whole - _output(less, X))
-    return np.array(found).reshape(len(found), whole.size)
-
-
-def _output(model: Any, X: Any) -> np.ndarray:
-    answer = model.decision_function(X) if isinstance(model, AttentionClassifier) else model.predict(X)
-    return np.asarray(answer, dtype=float).reshape(-1)
+    asking = model._asking(X)
+    step, memory = model._index.part(model.step_, asking, model.memory_)
+    place = {identity: i for i, identity in enumerate(memory.rows.ids.tolist())}  # of what the row may read
+    every, whole = np.arange(len(place)), model._answer_from(step, memory, asking)[0]
+    scale = model.target_.scale if model.target_.kind == "numbers" else 1.0
+    drops = np.zeros((len(rows), whole.size))
+    for number, row in enumerate(rows):
+        if row in place:
+            less = memory.take(np.delete(every, place[row]))
+            drops[number] = (whole - model._answer_from(step, less, asking)[0]) * scale
+    return drops

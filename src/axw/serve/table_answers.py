@@ -96,6 +96,8 @@ def _parts(lines: pd.DataFrame, output: str) -> list[dict[str, Any]]:
             "relation": str(line.relation),
             "read": "" if line.relation == OWN or line.read in ("", None) else str(line.read),
             "feature": str(line.feature),
+            "column": str(line.column),
+            "value": str(line.value),
             "weight": float(line.weight),
             "contribution": float(line.contribution),
         }
@@ -103,5 +105,15 @@ def _parts(lines: pd.DataFrame, output: str) -> list[dict[str, Any]]:
     ]
     if len(order) > PARTS:
         rest = float(mine["contribution"].to_numpy()[order[PARTS:]].sum())
-        parts.append({"relation": "", "read": "", "feature": "", "others": len(order) - PARTS, "contribution": rest})
+        parts.append(
+            {
+                "relation": "",
+                "read": "",
+                "feature": "",
+                "column": "",
+                "value": "",
+                "others": len(order) - PARTS,
+                "contribution": rest,
+            }
+        )
     return parts

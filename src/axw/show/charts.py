@@ -36,10 +36,15 @@ class Bin(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One signed part of a sum."""
+    """One signed part of a sum. under: what stands below the label in small letters, such as the values that it is made of."""
 
     label: str
     value: float
+    under: str = ""
+
+    def words(self) -> str:
+        """All of it in one line."""
+        return f"{self.label}: {self.under}" if self.under else self.label
 
 
 def ladder_chart(steps: Sequence[Step], *, measure: str, cost: str, title: str) -> Svg:
@@ -157,13 +162,13 @@ def bar_chart(bars: Sequence[tuple[str, float]], *, title: str, unit: str) -> Sv
 def contribution_chart(parts: Sequence[Part], *, title: str, unit: str) -> Svg:
     """Signed parts of one sum as bars to both sides of zero: blue pushes up, orange pushes down."""
     height = 26.0
-    svg = Svg(720, 12 + height * max(len(parts), 1), title=title, description=f"Bars: {unit}, signed.")
+    svg = Svg(860, 12 + height * max(len(parts), 1), title=title, description=f"Bars: {unit}, signed.")
     most = max((abs(part.value) for part in parts), default=0.0) or 1.0
-    zero, reach = 470.0, 150.0
+    zero, reach = 610.0, 160.0
     svg.line(zero, 0, zero, svg.height, "axis")
     for i, part in enumerate(parts):
         y, length = 6 + i * height, reach * abs(part.value) / most
-        svg.text(250, y + 16, part.label, "soft", "end", most=36)
+        svg.text(375, y + 16, part.label, "soft", "end", most=50)
         anchor: Anchor = "start" if part.value >= 0 else "end"
         start = zero if part.value >= 0 else zero - length
         kind = "more" if part.value >= 0 else "less"

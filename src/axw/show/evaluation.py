@@ -46,7 +46,14 @@ class Source(NamedTuple):
     seed: int | None = None
 
 
-def evaluation_report(
+class OfTarget(NamedTuple):
+    """What a report says of one of several targets."""
+
+    samples: Samples
+    measures: Mapping[str, float]
+
+
+def evaluation_report(  # noqa: PLR0913 (the parts of a page)
     samples: Samples,
     measures: Mapping[str, float],
     source: Source,
@@ -55,37 +62,71 @@ def evaluation_report(
     findings: Sequence[str] = (),
     notes: Sequence[str] = (ELSEWHERE, CAUTION),
     unit: Literal["row", "line"] = "line",
+    weights: Mapping[str, Any] | None = None,
+    not_computed: Sequence[str] = (),
 ) -> tuple[str, dict[str, Any]]:
-    """(page, value): the HTML page, and the JSON-able value that holds every number on it."""
-    told = against(samples.baselines)
-    value: dict[str, Any] = {
+    """(page, value): the HTML page, and the JSON-able value that holds every number on it.
+
+    weights       of a linear model, as `axw.show.weights.weights_of` gives them
+    not_computed  parts that a report of this kind has and this one lacks, each with the reason
+    """
+    value = {**_head(source, title, findings, notes, unit), **_about(OfTarget(samples, measures))}
+    value |= {"weights": weights, "not_computed": list(not_computed)}
+    value = dict(plain(value))
+    return run_page(value), value
+
+
+def targets_report(
+    targets: Mapping[str, OfTarget],
+    source: Source,
+    *,
+    title: str,
+    findings: Sequence[str] = (),
+    notes: Sequence[str] = (ELSEWHERE, CAUTION),
+) -> tuple[str, dict[str, Any]]:
+    """The same of a model that answers several numbers of a row: one section a target, the verdict of all above them."""
+    told = [{"name": name, **_about(found)} for name, found in targets.items()]
+    value = {**_head(source, title, findings, notes, "row"), **_about(OfTarget(Samples(), {})), "targets": told}
+    value["verdict"] = [f"{one['name']}: {line}" for one in told for line in one["verdict"]]
+    value = dict(plain(value))
+    return run_page(value), value
+
+
+def _head(source: Source, title: str, findings: Sequence[str], notes: Sequence[str], unit: str) -> dict[str, Any]:
+    """What a report says once, however many targets there are."""
+    reproduce = {
+        "command": source.command,
+        "data": dict(source.data),
+        "files": {},
+        "sha256": "",
+        "training": {},
+        "seed": source.seed,
+        "threads": None,
+        "versions": dict(source.versions),
+        "settings": dict(source.settings),
+    }
+    head = {
         "schema": SCHEMA,
         "title": title,
         "unit": unit,
-        "verdict": told or ["There is nothing to compare it with here."],
-        "measures": {**measures, **samples.measures},
+        "curves": None,
+        "findings": [str(each) for each in findings],
+    }
+    return {**head, "reproduce": reproduce, "notes": list(notes)}
+
+
+def _about(found: OfTarget) -> dict[str, Any]:
+    """What it says of one target."""
+    samples = found.samples
+    return {
+        "verdict": against(samples.baselines) or ["There is nothing to compare it with here."],
+        "measures": {**found.measures, **samples.measures},
         "baselines": samples.baselines,
         "examples": samples.examples,
         "slices": samples.slices,
         "picture": samples.picture,
         "calibration": samples.calibration,
-        "curves": None,
-        "findings": [str(finding) for finding in findings],
-        "reproduce": {
-            "command": source.command,
-            "data": dict(source.data),
-            "files": {},
-            "sha256": "",
-            "training": {},
-            "seed": source.seed,
-            "threads": None,
-            "versions": dict(source.versions),
-            "settings": dict(source.settings),
-        },
-        "notes": list(notes),
     }
-    value = dict(plain(value))
-    return run_page(value), value
 
 
 def against(baselines: Sequence[Mapping[str, Any]]) -> list[str]:

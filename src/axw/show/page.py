@@ -33,8 +33,9 @@ def paragraph(words: object, kind: str = "") -> str:
     return f"<p{_kind(kind)}>{name(words, 2000)}</p>\n"
 
 
-def section(title: str, markup: str) -> str:
-    return f"<section>\n<h2>{name(title)}</h2>\n{markup}</section>\n" if markup else ""
+def section(title: str, markup: str, level: int = 2) -> str:
+    """A part of the page under a heading of that level; nothing where there is nothing to say."""
+    return f"<section>\n<h{level}>{name(title)}</h{level}>\n{markup}</section>\n" if markup else ""
 
 
 def bullets(lines: Iterable[object]) -> str:

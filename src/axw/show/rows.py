@@ -9,25 +9,25 @@ import numpy as np
 import pandas as pd
 
 from axw.errors import DataError
-from axw.models.tables.explanation import OWN, Explanation
+from axw.models.tables.explanation import COUNT, OWN, Explanation, said
 from axw.show.agreement import agreement_note, rank_correlation
 from axw.show.charts import Part, signed
 from axw.show.escaping import visible
-from axw.show.faces import CAUTION, Display, Drawing, column
+from axw.show.faces import CAUTION, Display, Drawing, column, fit
 from axw.show.page import Twin
-from axw.show.waterfall import Read, ring, waterfall
+from axw.show.waterfall import MOST_UNDER, Read, ring, waterfall
 
 MOST_BARS = 10  # bars of one output; the rest is summed
 MOST_ROWS = 20  # rows in one display; a page is to be looked at
 MOST_LEFT_OUT = 12  # rows that are left out one by one: those that are read most
 BASE = "(base)"
-COUNT = "n"  # the feature that says how many rows were read
 
 
 class RowsDisplay(Display):
     """The JSON of an `Explanation`, and for the rows that each row read most, how the output changes without them.
 
-    The bars of one output add up to it; what is too small for a bar of its own is one bar together with the rest.
+    The bars of one output add up to it; what is too small for a bar of its own is one bar together with the rest. A bar says
+    which value it comes from: "age = 39", and of a row that was read those of its values that count most.
     """
 
     schema = "axw.explanation/1"
@@ -54,6 +54,16 @@ class RowsDisplay(Display):
     def from_predictions(cls, explanation: Explanation | Mapping[str, Any]) -> Self:
         """From an `Explanation` or its JSON, of this program or of another."""
         return cls(explanation.to_json() if isinstance(explanation, Explanation) else explanation)
+
+    def only(self, outputs: Sequence[str]) -> Self:
+        """The same of those outputs alone."""
+        value = self.to_json()
+        for row in value["rows"]:
+            row["outputs"] = {output: number for output, number in row["outputs"].items() if output in outputs}
+            for part in ("contributions", "left_out"):
+                if part in row:
+                    row[part] = [line for line in row[part] if line["output"] in outputs]
+        return type(self)(value)
 
     # ------------------------------------------------------------------------------------------------------------ faces
 
@@ -89,14 +99,17 @@ class RowsDisplay(Display):
                 for part in [Part("base", base), *parts]:
                     bar = ("+" if part.value >= 0 else "-") * min(round(8 * abs(part.value)), 12)
                     yield f"  {signed(part.value):>9}  {column(part.label, width - 28)} {bar}"
+                    if part.under:
+                        yield f"  {'':>9}    {part.under}"
             for line in row.get("left_out", []):
                 yield f"  without row {line['read']}: {line['output']} changes by {signed(-line['drop'])}"
 
     def to_frame(self) -> pd.DataFrame:
-        """The contributions: row, output, relation, read, feature, weight, contribution."""
+        """The contributions: row, output, relation, read, feature, weight, contribution, column, value."""
         records = [{"row": row["id"], **line} for row in self.rows for line in row["contributions"]]
-        names = ["row", "output", "relation", "read", "feature", "weight", "contribution"]
-        return pd.DataFrame.from_records(records, columns=names)
+        names = ["row", "output", "relation", "read", "feature", "weight", "contribution", "column", "value"]
+        lines = [{"column": "", "value": "", **record} for record in records]  # another program's may have neither
+        return pd.DataFrame.from_records(lines, columns=names)
 
     def draw(self, ax: Any) -> None:
         """The waterfall of the first output of the first row."""
@@ -106,7 +119,8 @@ class RowsDisplay(Display):
         left = np.cumsum([base, *(part.value for part in parts)])[:-1]
         colours = ["tab:blue" if part.value >= 0 else "tab:orange" for part in parts]
         ax.barh(range(len(parts)), [part.value for part in parts], left=left, color=colours)
-        ax.set_yticks(range(len(parts)), [visible(part.label, 40).replace("$", r"\$") for part in parts])
+        named = ["\n".join(visible(line, 44) for line in (part.label, part.under) if line) for part in parts]
+        ax.set_yticks(range(len(parts)), [name.replace("$", r"\$") for name in named])
         ax.axvline(base, linestyle=":", color="gray")
         ax.axvline(row["outputs"][output], linestyle="--", color="gray")
         ax.invert_yaxis()
@@ -120,7 +134,7 @@ def row_drawings(row: Mapping[str, Any]) -> list[Drawing]:
         base, parts = steps_of(lines_of(row, output))
         if parts:
             title = f"Row {row['id']}: {output} is {signed(value)}, the sum of"
-            lines = [(part.label, signed(part.value)) for part in [Part("base", base), *parts]]
+            lines = [(part.words(), signed(part.value)) for part in [Part("base", base), *parts]]
             twin = Twin(["part", "contribution"], lines, words=("part",))
             shown.append(Drawing(waterfall(base, parts, value, title=title, unit=output), twin))
     reads = reads_of(row)
@@ -137,13 +151,15 @@ def _reads_table(row: Mapping[str, Any], reads: Sequence[Read]) -> Twin:
         (
             read.label,
             read.relation,
+            read.cells,
             f"{read.weight:.3f}",
             signed(read.value),
             "" if (drop := drops.get(read.label)) is None else signed(drop),
         )
         for read in reads
     ]
-    return Twin(["row read", "relation", "weight", "adds", "lost without it"], lines, words=("row read", "relation"))
+    headings = ["row read", "relation", "what stands there", "weight", "adds", "lost without it"]
+    return Twin(headings, lines, words=("row read", "relation", "what stands there"))
 
 
 def lines_of(row: Mapping[str, Any], output: str) -> list[Mapping[str, Any]]:
@@ -157,43 +173,70 @@ def steps_of(lines: Sequence[Mapping[str, Any]], most: int = MOST_BARS) -> tuple
 
 
 def bars_of(lines: Sequence[Mapping[str, Any]], most: int = MOST_BARS) -> list[Part]:
-    """One part a column of the row itself, one a row that it read; the smallest are summed into the last."""
+    """One part a column of the row itself, one a row that it read; the smallest are summed into the last.
+
+    Both say the values: "age = 39", and under a row that was read those of its values that count most.
+    """
+    grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for line in lines:
+        grouped.setdefault(_bar_of(line), []).append(line)
+    bars = [
+        Part(label, sum(float(line["contribution"]) for line in mine), under or _cells(mine))
+        for (label, under), mine in grouped.items()
+    ]
+    ranked = sorted(bars, key=lambda bar: -abs(bar.value))
+    if len(ranked) > most:
+        rest = ranked[most:]
+        label = f"{len(rest)} {'other' if len(rest) == 1 else 'others together'}"
+        ranked = [*ranked[:most], Part(label, sum(bar.value for bar in rest))]
+    return ranked
+
+
+def _bar_of(line: Mapping[str, Any]) -> tuple[str, str]:
+    """The label of the bar that a line belongs to, and what stands under it where that is known without the other lines."""
+    feature, value = str(line["feature"]), str(line.get("value", ""))
+    if line["relation"] == OWN:
+        return said(feature, str(line.get("column", "")), value), ""
+    if line["read"] not in ("", None):
+        return f"row {line['read']}, {line['relation']}", ""
+    if feature == COUNT:
+        return f"how many are read{f' = {value}' if value else ''}, {line['relation']}", ""
+    return f"{feature}, {line['relation']}", value
+
+
+def _cells(lines: Sequence[Mapping[str, Any]]) -> str:
+    """What stands in a row that was read: the values that count most, as many as there is room for; "" for a row itself."""
     sums: dict[str, float] = {}
     for line in lines:
-        if line["relation"] == OWN:
-            label = str(line["feature"])
-        elif line["read"] in ("", None):
-            counted = "how many are read" if line["feature"] == COUNT else line["feature"]
-            label = f"{counted}, {line['relation']}"
-        else:
-            label = f"row {line['read']}, {line['relation']}"
-        sums[label] = sums.get(label, 0.0) + float(line["contribution"])
-    ranked = sorted(sums.items(), key=lambda item: -abs(item[1]))
-    shown = [Part(label, value) for label, value in ranked[:most]]
-    if len(ranked) > most:
-        shown.append(
-            Part(
-                f"{len(ranked) - most} {'other' if len(ranked) == most + 1 else 'others together'}",
-                sum(value for _, value in ranked[most:]),
-            )
-        )
-    return shown
+        if line["relation"] != OWN and line["read"] not in ("", None) and line.get("column"):
+            text = said(str(line["feature"]), str(line["column"]), str(line.get("value", "")))
+            sums[text] = sums.get(text, 0.0) + float(line["contribution"])
+    shown: list[str] = []
+    for text in sorted(sums, key=lambda text: -abs(sums[text])):
+        if len(", ".join([*shown, text])) > MOST_UNDER - 3:
+            return ", ".join([*shown, "\u2026"]) if shown else fit(text, MOST_UNDER)
+        shown.append(text)
+    return ", ".join(shown)
 
 
 def reads_of(row: Mapping[str, Any]) -> list[Read]:
     """Rows that were read for the first output, by relation: the greatest weight of its columns, the sum of what they add."""
     if not row["outputs"]:
         return []
-    weights: dict[tuple[str, str], float] = {}
-    values: dict[tuple[str, str], float] = {}
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for line in lines_of(row, next(iter(row["outputs"]))):
-        if line["relation"] == OWN or line["read"] in ("", None):
-            continue
-        key = (str(line["read"]), str(line["relation"]))
-        weights[key] = max(weights.get(key, 0.0), abs(float(line["weight"])))
-        values[key] = values.get(key, 0.0) + float(line["contribution"])
-    order = sorted(weights, key=lambda key: -weights[key])
-    return [Read(*key, weights[key], values[key]) for key in order]
+        if line["relation"] != OWN and line["read"] not in ("", None):
+            found.setdefault((str(line["read"]), str(line["relation"])), []).append(line)
+    reads = [
+        Read(
+            *key,
+            max(abs(float(line["weight"])) for line in lines),
+            sum(float(line["contribution"]) for line in lines),
+            _cells(lines),
+        )
+        for key, lines in found.items()
+    ]
+    return sorted(reads, key=lambda read: -read.weight)
 
 
 def agreement_of(row: Mapping[str, Any]) -> float | None:

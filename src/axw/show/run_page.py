@@ -7,29 +7,50 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from axw.show.any_model import display
+from axw.show.charts import Part, contribution_chart, signed
 from axw.show.escaping import name
-from axw.show.page import bullets, code, facts, fold, page, paragraph, section, table
+from axw.show.faces import fit
+from axw.show.page import Twin, bullets, code, facts, fold, page, paragraph, picture, section, table
 from axw.show.report_page import compact, decimals
+
+MOST_WEIGHTS = 12  # bars of one output
+MOST_OUTPUTS = 6  # of a model of many classes, on the page
 
 
 def run_page(report: Mapping[str, Any]) -> str:
     """The page of a report: the verdict first, then what it rests on, then how to get the same again."""
     unit = report.get("unit", "line")
     box = "".join(paragraph(line) for line in report["verdict"])
+    several = report.get("targets")
     parts = [
         f'<h1>{name(report["title"])}</h1>\n<div class="verdict" role="note">\n{box}</div>\n',
-        section("Measures", _measures(report)),
-        section("How it learned", "" if report["curves"] is None else display(report["curves"]).markup()),
-        section("Examples", _examples(report["examples"], unit)),
-        section("One of them, looked at", _picture(report["picture"])),
-        section(f"By kind of {unit}", _slices(report["slices"], unit)),
-        section("Is its confidence right?", _picture(report["calibration"])),
+        _about(report, unit, 2) if several is None else _targets(several, unit),
+        section("Weights", _weights(report.get("weights"))),
         section("Met in the data", bullets(report["findings"])),
+        section("Not computed", bullets(report.get("not_computed", []))),
         section("The same again", _reproduce(report["reproduce"])),
         section("Notes", bullets(report["notes"])),
         "<footer>" + paragraph(f"axw {report['reproduce']['versions'].get('axw', '')}", "small soft") + "</footer>",
     ]
     return page(str(report["title"]), "".join(parts))
+
+
+def _targets(targets: Sequence[Mapping[str, Any]], unit: str) -> str:
+    return "".join(section(f"Target: {one['name']}", _about(one, unit, 3)) for one in targets)
+
+
+def _about(report: Mapping[str, Any], unit: str, level: int) -> str:
+    """What is said of one target, each part under a heading of that level."""
+    curves = report.get("curves")
+    parts = {
+        "Measures": _measures(report),
+        "How it learned": "" if curves is None else display(curves).markup(),
+        "Examples": _examples(report["examples"], unit, level + 1),
+        "One of them, looked at": _picture(report["picture"]),
+        f"By kind of {unit}": _slices(report["slices"], unit),
+        "Is its confidence right?": _picture(report["calibration"]),
+    }
+    return "".join(section(title, markup, level) for title, markup in parts.items())
 
 
 def _measures(report: Mapping[str, Any]) -> str:
@@ -43,13 +64,43 @@ def _measures(report: Mapping[str, Any]) -> str:
     return said
 
 
-def _examples(examples: Sequence[Mapping[str, Any]], unit: str) -> str:
+def _examples(examples: Sequence[Mapping[str, Any]], unit: str, level: int) -> str:
     said = ""
     for kind in dict.fromkeys(example["kind"] for example in examples):
         mine = [example for example in examples if example["kind"] == kind]
         rows = [(e["source"], e["reference"], e["answer"], decimals(e["value"])) for e in mine]
         headings = [unit, "should be", "answer", mine[0]["measure"]]
-        said += f"<h3>{name(kind)}</h3>\n{table(headings, rows, words=headings[:3])}"
+        said += f"<h{level}>{name(kind)}</h{level}>\n{table(headings, rows, words=headings[:3])}"
+    return said
+
+
+def _weights(weights: Mapping[str, Any] | None) -> str:
+    """The greatest weights of each output as bars, and all of them as a table."""
+    if weights is None or not weights["lines"]:
+        return ""
+    outputs = weights["outputs"][:MOST_OUTPUTS]
+    said = paragraph(weights["unit"])
+    for k, output in enumerate(outputs):
+        ranked = sorted(weights["lines"], key=lambda line: -abs(line["weights"][k]))[:MOST_WEIGHTS]
+        title = f"The greatest weights for {output}"
+        chart = contribution_chart(
+            [Part(fit(line["column"], 46), line["weights"][k]) for line in ranked], title=title, unit="weights"
+        )
+        twin = Twin(
+            ["column", "weight"], [(line["column"], signed(line["weights"][k])) for line in ranked], ("column",)
+        )
+        said += picture(chart, twin)
+    blocks = [
+        (b["block"], b["columns"], *(decimals(size) for size in b["sizes"][:MOST_OUTPUTS])) for b in weights["blocks"]
+    ]
+    said += table(["block", "columns", *(f"size for {output}" for output in outputs)], blocks, words=("block",))
+    said += paragraph("Size of a block: the square root of the sum of its squared weights.", "small soft")
+    rows = [(line["block"], line["column"], *map(signed, line["weights"][:MOST_OUTPUTS])) for line in weights["lines"]]
+    said += fold("All weights", table(["block", "column", *outputs], rows, words=("block", "column")))
+    if len(weights["outputs"]) > MOST_OUTPUTS:
+        said += paragraph(
+            f"Shown are {MOST_OUTPUTS} of {len(weights['outputs'])} outputs; the JSON holds all.", "small soft"
+        )
     return said
 
 

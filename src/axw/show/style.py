@@ -72,6 +72,7 @@ main{max-width:60rem;margin:0 auto;padding:1.25rem 1rem 4rem}
 h1{font-size:1.5rem;line-height:1.25;margin:.4rem 0 .2rem}
 h2{font-size:1.15rem;margin:2.2rem 0 .5rem}
 h3{font-size:1rem;margin:1.2rem 0 .3rem}
+h4{font-size:.9rem;margin:.9rem 0 .2rem}
 p{margin:.4rem 0;overflow-wrap:anywhere}
 li{overflow-wrap:anywhere}
 .soft{color:var(--soft)}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from axw.data.values import value_text
 from axw.ladders.groups import rows_of
 from axw.measures.tables import clipped
 from axw.show.charts import short
@@ -16,6 +19,7 @@ from axw.show.run_samples import Samples, chosen, slices
 
 if TYPE_CHECKING:
     from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
+    from axw.models.tables.problem import Target
 
 MOST_VALUES = 5  # of a row that is an example
 
@@ -23,16 +27,44 @@ MOST_VALUES = 5  # of a row that is an example
 def of_table(
     model: AttentionClassifier | AttentionRegressor, X: pd.DataFrame, y: Any, answers: np.ndarray | None = None
 ) -> Samples:
-    """Each row answered and compared with what is known of it; one of the typical rows explained.
+    """Each row answered and compared with what is known of it; one of the typical rows explained. Of a model of one target.
 
     answers   probabilities (n, classes) or numbers (n) where other models of the kind gave them, held out in turn; None: the
               model's own
     """
-    if not len(X) or len(getattr(model, "targets_", [""])) > 2 or np.ndim(y) != 1:
+    if not len(X):
         return Samples()
     if hasattr(model, "classes_"):
-        return _of_classes(model, X, np.asarray(y), model.predict_proba(X) if answers is None else answers)
-    return _of_numbers(model, X, np.asarray(y, dtype=float), model.predict(X) if answers is None else answers)
+        P = np.asarray(model.predict_proba(X) if answers is None else answers)
+        found = of_classes(model.classes_.tolist(), shares_of(model.target_), X, np.asarray(y), P)
+        outputs = [] if len(model.classes_) == 2 else [model.targets_[int(P[found.typical].argmax())]]
+    else:
+        said, mean = model.predict(X) if answers is None else answers, float(model.target_.prior[0])
+        found, outputs = of_numbers(mean, X, np.asarray(y, dtype=float), said), []
+    return _looked_into(model, X, found, outputs)
+
+
+def of_targets(model: AttentionRegressor, X: pd.DataFrame, Y: np.ndarray, answers: np.ndarray) -> dict[str, Samples]:
+    """The same for each target of a model that answers several numbers: target -> samples. Y and answers (n targets)."""
+    told = {}
+    for k, target in enumerate(model.targets_):
+        found = of_numbers(float(model.target_.prior[k]), X, Y[:, k], answers[:, k])
+        told[target] = _looked_into(model, X, found, [target])
+    return told
+
+
+def _looked_into(model: Any, X: pd.DataFrame, found: Compared, outputs: Sequence[str]) -> Samples:
+    """With slices by what the rows read, and the typical row explained: its `outputs`, or all where none is named."""
+    relations, parts = list(model.relations or []), []
+    if relations:
+        asking = rows_of(X, relations, model.id)
+        parts = by_reads(
+            np.sum([each.given(asking, model.memory_.rows).count() for each in relations], axis=0),
+            found.each,
+            found.measure,
+        )
+    shown = RowsDisplay.from_estimator(model, X.iloc[[found.typical]])
+    return replace(found.samples, slices=parts, picture=(shown.only(outputs) if outputs else shown).to_json())
 
 
 def held_out_answers(model: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -45,21 +77,34 @@ def held_out_answers(model: Any) -> tuple[np.ndarray, np.ndarray]:
     return known, answers[:, 0] if answers.shape[1] == 1 else answers
 
 
-def _of_classes(model: Any, X: pd.DataFrame, y: np.ndarray, P: np.ndarray) -> Samples:
-    classes = model.classes_.tolist()
+def shares_of(target: Target) -> np.ndarray:
+    """(classes,) how many of the rows learned from were of each class."""
+    return np.append(1.0 - target.prior, target.prior) if len(target.prior) == 1 else target.prior
+
+
+class Compared(NamedTuple):
+    """Baselines, examples and calibration; how far off each row is (n) by `measure`; and which row is a typical one."""
+
+    samples: Samples
+    each: np.ndarray
+    measure: str
+    typical: int
+
+
+def of_classes(classes: list[Any], shares: np.ndarray, X: pd.DataFrame, y: np.ndarray, P: np.ndarray) -> Compared:
+    """Probabilities P (n classes) of rows whose classes y (n) are known. shares: of the classes, in the rows learned from."""
     codes = np.array([classes.index(value) if value in classes else -1 for value in y.tolist()])
     P = clipped(P)
     chance = np.where(codes >= 0, P[np.arange(len(P)), codes], P.min())
     loss, right = -np.log(chance), P.argmax(1) == codes
-    known = model._memory_codes()
-    prior = np.bincount(known[known >= 0], minlength=len(classes)) / max((known >= 0).sum(), 1)
-    blind = -np.log(np.maximum(prior[codes], 1e-7)) * (codes >= 0)
+    blind = -np.log(np.maximum(shares[codes], 1e-7)) * (codes >= 0)
     said = [str(classes[i]) for i in P.argmax(1)]
+    ranked = np.argsort(chance, kind="stable")
     examples = [
         _example(X, i, kind, str(y[i]), said[i], "probability of the answer", float(chance[i]))
-        for kind, i in chosen(np.argsort(chance, kind="stable"))
+        for kind, i in chosen(ranked)
     ]
-    common = int(prior.argmax())
+    common = int(shares.argmax())
     baselines = [
         {
             "name": "always the shares of the classes learned from",
@@ -77,21 +122,17 @@ def _of_classes(model: Any, X: pd.DataFrame, y: np.ndarray, P: np.ndarray) -> Sa
         },
     ]
     calibration = CalibrationDisplay.from_confidences(P.max(1), right).to_json() if len(y) >= 100 else None
-    return Samples(
-        baselines=baselines,
-        examples=examples,
-        slices=_slices(model, X, loss, "log loss, mean"),
-        picture=_picture(model, X, chance),
-        calibration=calibration,
-    )
+    samples = Samples(baselines=baselines, examples=examples, calibration=calibration)
+    return Compared(samples, loss, "log loss, mean", int(ranked[len(ranked) // 2]))
 
 
-def _of_numbers(model: Any, X: pd.DataFrame, y: np.ndarray, said: np.ndarray) -> Samples:
+def of_numbers(mean: float, X: pd.DataFrame, y: np.ndarray, said: np.ndarray) -> Compared:
+    """Numbers said (n) of rows whose numbers y (n) are known. mean: of the rows learned from."""
     error = np.abs(said - y)
-    mean = float(np.nanmean(model.memory_.Y)) if model.memory_.Y is not None else float(y.mean())
+    ranked = np.argsort(-error, kind="stable")
     examples = [
         _example(X, i, kind, short(float(y[i])), short(float(said[i])), "off by", float(error[i]))
-        for kind, i in chosen(np.argsort(-error, kind="stable"))
+        for kind, i in chosen(ranked)
     ]
     baseline = {
         "name": "always the mean of the rows learned from",
@@ -100,12 +141,8 @@ def _of_numbers(model: Any, X: pd.DataFrame, y: np.ndarray, said: np.ndarray) ->
         "model": float(error.mean()),
         "better": "lower",
     }
-    return Samples(
-        baselines=[baseline],
-        examples=examples,
-        slices=_slices(model, X, error, "absolute error, mean"),
-        picture=_picture(model, X, -error),
-    )
+    samples = Samples(baselines=[baseline], examples=examples)
+    return Compared(samples, error, "absolute error, mean", int(ranked[len(ranked) // 2]))
 
 
 def _example(
@@ -113,7 +150,7 @@ def _example(
 ) -> dict[str, Any]:
     row = X.iloc[i]
     said = [(name, row[name]) for name in list(X.columns)[:MOST_VALUES]]
-    shown = ", ".join(f"{name} = {'not known' if pd.isna(value) else value}" for name, value in said)
+    shown = ", ".join(f"{name} = {value_text(value)}" for name, value in said)
     more = ", \u2026" if len(X.columns) > MOST_VALUES else ""
     return {
         "kind": kind,
@@ -125,22 +162,10 @@ def _example(
     }
 
 
-def _slices(model: Any, X: pd.DataFrame, value: np.ndarray, measure: str) -> list[dict[str, Any]]:
-    """By how many remembered rows each row reads; nothing for a model without relations, whose rows all read the same."""
-    relations = list(model.relations or [])
-    if not relations:
-        return []
-    asking = rows_of(X, relations, model.id)
-    read = np.sum([relation.given(asking, model.memory_.rows).count() for relation in relations], axis=0).astype(float)
+def by_reads(read: np.ndarray, each: np.ndarray, measure: str) -> list[dict[str, Any]]:
+    """By how many remembered rows each row reads (n)."""
+    read = read.astype(float)
     parts = [read == 0, read > 0]
     return [
-        found
-        for part in parts
-        if part.any()
-        for found in slices("rows that are read", read[part], value[part], measure)
+        found for part in parts if part.any() for found in slices("rows that are read", read[part], each[part], measure)
     ]
-
-
-def _picture(model: Any, X: pd.DataFrame, goodness: np.ndarray) -> dict[str, Any]:
-    typical = int(np.argsort(goodness, kind="stable")[len(goodness) // 2])
-    return RowsDisplay.from_estimator(model, X.iloc[[typical]]).to_json()

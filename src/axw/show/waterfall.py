@@ -13,21 +13,28 @@ from axw.show.escaping import visible
 from axw.show.svg import Svg
 
 MOST_NODES = 24
+ROW, UNDER = 26.0, 14.0  # the height of a bar, and of the small line below its label
+LABELS = 330.0  # where the labels end
+MOST_UNDER = 52  # letters of the small line
 
 
 class Read(NamedTuple):
-    """A row that was read: its name, by which relation, its weight, and what it added to the answer."""
+    """A row that was read: its name, by which relation, its weight, what it added to the answer, and what stands in it."""
 
     label: str
     relation: str
     weight: float
     value: float
+    cells: str = ""
 
 
 def waterfall(base: float, parts: Sequence[Part], total: float, *, title: str, unit: str) -> Svg:
     """From the base to the answer: each part begins where the one before it ended."""
-    row, left, right = 26.0, 330.0, 760.0
-    svg = Svg(860, row * (len(parts) + 2) + 40, title=title)
+    left, right = LABELS, 760.0
+    tops = [6 + ROW]
+    for part in parts:
+        tops.append(tops[-1] + (ROW if not part.under else ROW + UNDER))
+    svg = Svg(860, tops[-1] + ROW + 34, title=title)
     svg.description = f"Bars: parts of {unit}, signed, from the base to the answer."
     ends = [base]
     for part in parts:
@@ -37,24 +44,32 @@ def waterfall(base: float, parts: Sequence[Part], total: float, *, title: str, u
     def x_of(value: float) -> float:
         return left + (value - ticks[0]) / (ticks[-1] - ticks[0]) * (right - left)
 
-    bottom = row * (len(parts) + 2) + 6
+    bottom = tops[-1] + ROW
     for tick in ticks:
         svg.line(x_of(tick), 4, x_of(tick), bottom, "grid")
         svg.text(x_of(tick), bottom + 16, short(tick).replace("-", "\u2212"), "tick", "middle")
     svg.text(left - 12, 20, "base: before anything is read", "soft", "end")
-    svg.text(x_of(base), 20, signed(base), "number", "middle")
+    svg.text(x_of(base) + 6, 20, signed(base), "number")
+    lows = [tops[0] - 5, *(top + ROW - 5 for top in tops)]  # where the bar before ends
     for i, part in enumerate(parts):
-        y, low, high = 6 + row * (i + 1), min(ends[i], ends[i + 1]), max(ends[i], ends[i + 1])
-        svg.line(x_of(ends[i]), y - row + 21, x_of(ends[i]), y + 3, "axis")
-        svg.text(left - 12, y + 16, part.label, "soft", "end", most=40)
-        kind = "more" if part.value >= 0 else "less"
-        svg.rect(x_of(low), y + 3, max(x_of(high) - x_of(low), 1), row - 8, kind, f"{part.label}: {signed(part.value)}")
-        svg.text(x_of(high) + 6, y + 16, signed(part.value), "number")
-    y = 6 + row * (len(parts) + 1)
-    svg.line(x_of(total), y - row + 21, x_of(total), y + 20, "best")
+        svg.line(x_of(ends[i]), lows[i], x_of(ends[i]), tops[i] + 3, "axis")
+        _bar(svg, part, tops[i], x_of(ends[i]), x_of(ends[i + 1]))
+    y = tops[-1]
+    svg.line(x_of(total), lows[len(parts)], x_of(total), y + 20, "best")
     svg.text(left - 12, y + 16, unit, "pick", "end", most=40)
     svg.text(x_of(total) + 6, y + 16, signed(total), "pick")
     return svg
+
+
+def _bar(svg: Svg, part: Part, y: float, start: float, end: float) -> None:
+    """One part at the height y, from where the one before it ended; what it is made of in small letters below its label."""
+    svg.text(LABELS - 12, y + 16, part.label, "soft", "end", most=44)
+    if part.under:
+        svg.text(LABELS - 12, y + 30, part.under, "tiny", "end", most=MOST_UNDER + 1)
+    kind = "more" if part.value >= 0 else "less"
+    low, high = min(start, end), max(start, end)
+    svg.rect(low, y + 3, max(high - low, 1), ROW - 8, kind, f"{part.words()}: {signed(part.value)}")
+    svg.text(high + 6, y + 16, signed(part.value), "number")
 
 
 def ring(row: str, reads: Sequence[Read], *, title: str) -> Svg:
@@ -75,7 +90,8 @@ def ring(row: str, reads: Sequence[Read], *, title: str) -> Svg:
     for i, read in enumerate(drawn):
         angle = 2 * math.pi * (i + 0.5) / len(drawn) - math.pi / 2
         far = (x + radius * math.cos(angle), y + radius * math.sin(angle))
-        hint = f"{read.label}, {read.relation}: weight {read.weight:.3f}, adds {signed(read.value)}"
+        stands = f" ({read.cells})" if read.cells else ""
+        hint = f"{read.label}, {read.relation}{stands}: weight {read.weight:.3f}, adds {signed(read.value)}"
         _spoke(svg, (x, y), far, abs(read.weight) / most, read.value >= 0, hint)
         anchor: Anchor = "start" if far[0] >= x else "end"
         aside = 13 if anchor == "start" else -13

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from axw.errors import DataError, DataWarning, UsageError, did_you_mean
-from axw.learning import solve as in_memory
-from axw.measures import calibration_error
-from axw.models.tables.linear import PENALTIES
-from axw.models.tables.problem import Target
 from axw.relations.table import MOST_KEY_LEVELS
 from axw.sql import solve
 from axw.sql.columns import add, fit_columns, number
 from axw.sql.design import UNIT, Form, design
 from axw.sql.engine import Engine
 from axw.sql.installed import ibis
+from axw.sql.left_out import Chosen, LeftOut, choose
 from axw.sql.relations import SqlRelation, checked, key_columns, needs_ids
 from axw.sql.target import Answer, read_answer
 
@@ -46,6 +43,7 @@ class SqlModel:
     calibration_error  of the sampled rows, each held out in turn from learning W; None for numbers
     rows         rows learned from
     names        the columns of the table that it was given: features, keys and id
+    left_out     what is known of sampled rows; None for a model that was loaded, for no row is saved
     """
 
     form: Form
@@ -57,6 +55,7 @@ class SqlModel:
     calibration_error: float | None
     rows: int
     names: tuple[str, ...]
+    left_out: LeftOut | None = field(default=None, repr=False, compare=False)
 
     def remembered(self, engine: Engine, table: Table) -> Table:
         """The training table as the memory that new rows read: those of its rows whose target is known."""
@@ -155,8 +154,9 @@ def fit(  # noqa: PLR0913  (one call says the whole question; there is no state 
         if id is not None:
             check_ids(engine, memory, id)
         W, b, found, n = _solved(engine, form, answer, memory, penalty, seed)
+    error, told = found.calibration_error, found.left_out
     given = tuple(name for name in rows.columns if name not in {target, as_of, *drop})
-    return SqlModel(form, answer, W, b, found.penalty, found.temperature, found.calibration_error, n, given)
+    return SqlModel(form, answer, W, b, found.penalty, found.temperature, error, n, given, told)
 
 
 def _solved(
@@ -170,7 +170,9 @@ def _solved(
     if answer.classes is None:
         penalties = RIDGE_PENALTIES if penalty is None else (penalty,)
         ridge = solve.ridge(engine, learned, p, c, penalties)
-        return ridge.W, ridge.b, Chosen(float(ridge.penalty.max()), 1.0, None), n
+        Z, Y = _sample(engine, learned, p, c, n, seed)
+        left_out = LeftOut(Z, Y, ridge.left_out(Z, Y), float(ridge.left_out_error[0]))
+        return ridge.W, ridge.b, Chosen(float(ridge.penalty.max()), 1.0, None, left_out), n
     sample = _sample(engine, learned, p, c, n, seed)
     chosen = choose(answer.target, sample, n, penalty, seed)
     fitted = solve.logistic(engine, learned, p, c, chosen.penalty, sample).fitted
@@ -184,44 +186,6 @@ def _learned(answer: Answer, Z: Table, p: int, c: int) -> Table:
     if answer.classes is None:
         Y = {name: (y - number(target.prior[k])) / number(target.scale[k]) for k, (name, y) in enumerate(Y.items())}
     return Z.select(*(f"z{i}" for i in range(p)), **Y)
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The penalty, the temperature, and the calibration error of the sampled rows, held out in turn (None for numbers)."""
-
-    penalty: float
-    temperature: float
-    calibration_error: float | None
-
-
-def choose(target: Target, sample: tuple[np.ndarray, np.ndarray], n: int, penalty: float | None, seed: int) -> Chosen:
-    """Five folds of the sample. A penalty on n rows is one of penalty * m / n on the m rows of the sample."""
-    Z, Y = sample
-    penalties = PENALTIES if penalty is None else (penalty,)
-    fold = np.random.default_rng(seed).permutation(len(Z)) % 5
-    outputs = [np.zeros_like(Y) for _ in penalties]
-    for part in range(min(5, len(Z))):
-        learned, held_out = fold != part, fold == part
-        fitted: in_memory.Logistic | None = None
-        for place, one in reversed(list(enumerate(penalties))):
-            fitted = in_memory.logistic(Z[learned], Y[learned], one * len(Z) / n, None, fitted, 1e-6)
-            outputs[place][held_out] = Z[held_out] @ fitted.W + fitted.b
-    losses = [target.mean_loss(output, Y, np.ones(len(Y))) for output in outputs]
-    best = int(np.argmin(losses))
-    temperature = in_memory.temperature(outputs[best], Y)
-    codes = Y[:, 0].astype(int) if Y.shape[1] == 1 else Y.argmax(1)
-    error = calibration_error(codes, _probabilities(outputs[best] / temperature))
-    return Chosen(float(penalties[best]), temperature, float(error))
-
-
-def _probabilities(output: np.ndarray) -> np.ndarray:
-    from scipy import special
-
-    if output.shape[1] == 1:
-        positive = special.expit(output[:, 0])
-        return np.stack([1.0 - positive, positive], axis=1)
-    return np.asarray(special.softmax(output, axis=1))
 
 
 def _sample(engine: Engine, Z: Table, p: int, c: int, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

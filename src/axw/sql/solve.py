@@ -39,12 +39,25 @@ class Gram(NamedTuple):
 
 
 class SqlRidge(NamedTuple):
-    """W (p c), b (c), the chosen penalty (c), and the mean squared error of rows left out one at a time (c)."""
+    """W (p c), b (c), the chosen penalty (c), and the mean squared error of rows left out one at a time (c).
+
+    gram, turn, shrink  what each row's share in its own answer follows from: the eigenvectors (p p) of Z'Z, and 1 / (their
+                        eigenvalue + penalty) for each column of Y (c p)
+    """
 
     W: np.ndarray
     b: np.ndarray
     penalty: np.ndarray
     left_out_error: np.ndarray
+    gram: Gram
+    turn: np.ndarray
+    shrink: np.ndarray
+
+    def left_out(self, Z: np.ndarray, Y: np.ndarray) -> np.ndarray:
+        """The outputs (m c) of rows Z (m p), Y (m c) that were learned from, each by the W that did not learn from it."""
+        squares = np.square((Z - self.gram.z_mean) @ self.turn)
+        rest = np.maximum(1.0 - 1.0 / self.gram.n - squares @ self.shrink.T, 1e-10)
+        return np.asarray(Y - (Y - Z @ self.W - self.b) / rest)
 
 
 class SqlLogistic(NamedTuple):
@@ -96,7 +109,8 @@ def ridge(engine: Engine, Z: Table, p: int, c: int, penalties: Sequence[float]) 
     errors = _left_out(engine, Z, G, V, moment, shrink)
     best = errors.argmin(0)
     W = np.stack([V @ (shrink[best[k]] * moment[:, k]) for k in range(c)], axis=1)
-    return SqlRidge(W, G.y_mean - G.z_mean @ W, np.array(penalties)[best], errors.min(0))
+    b, chosen = G.y_mean - G.z_mean @ W, np.array(penalties)[best]
+    return SqlRidge(W, b, chosen, errors.min(0), G, V, np.stack([shrink[k] for k in best]))
 
 
 def _shrink(values: np.ndarray, penalty: float) -> np.ndarray:

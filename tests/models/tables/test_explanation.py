@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from axw.data.values import value_text
 from axw.models import AttentionClassifier
 from tests.models.tables.made_up import HOUSEHOLD, KINDS, answers, calls, features, model, outputs, relations, table
 
@@ -155,7 +156,65 @@ def test_json_can_be_written_and_adds_up():
         for output, total in row["outputs"].items():
             lines = [line for line in row["contributions"] if line["output"] == output]
             assert sum(line["contribution"] for line in lines) == pytest.approx(total, rel=1e-9)
-            assert set(lines[0]) == {"output", "relation", "read", "feature", "weight", "contribution"}
+            keys = {"output", "relation", "read", "feature", "weight", "contribution", "column", "value"}
+            assert set(lines[0]) == keys
+
+
+@pytest.mark.parametrize("kind", ["given", "query-key", "dot"])
+@pytest.mark.parametrize("task", TASKS)
+def test_every_line_says_what_stood_in_the_table(kind, task):
+    settings = {} if kind == "dot" else {"relations": [HOUSEHOLD], "labels": True}
+    y = answers(TABLE, task)
+    asked = X.iloc[:7].assign(region="east")  # a level that was never seen
+    lines = model(kind, task, **settings).fit(X, y).explain(asked).to_frame()
+    own = lines[(lines["relation"] == "own row") & (lines["column"] != "")]
+    assert (len(own) > 0) == (kind != "dot")
+    for line in own.itertuples():
+        assert line.value == value_text(asked.loc[line.row, line.column]) and line.feature.startswith(line.column)
+    truth = X.join(y)
+    read = lines[(lines["read"] != "") & (lines["column"] != "")]
+    assert len(read) and (kind == "dot" or set(read["column"]) & set(truth.columns.difference(X.columns)))
+    for line in read.itertuples():
+        expected = truth.loc[line.read, line.column]
+        if isinstance(expected, float) and line.value != "not known":
+            assert float(line.value) == pytest.approx(expected, rel=1e-11)
+        elif line.value == "other":  # a level that one row has
+            assert (truth[line.column] == expected).sum() == 1
+        else:
+            assert line.value == value_text(expected)
+    counts = lines[lines["feature"] == "n"]
+    assert len(counts) or kind != "given"
+    for line in counts.itertuples():
+        house = X["household"]
+        assert int(line.value) == (house == house[line.row]).sum() - 1
+    others = lines[(lines["column"] == "") & (lines["feature"] != "n")]
+    assert (others["value"] == "").all() and set(others["feature"]) <= {"(base)", "being there"}
+
+
+def test_a_hop_of_smoothing_says_what_stands_there_on_average():
+    wide = X[["age", "region", "household"]]
+    fitted = AttentionClassifier("smoothing", relations=[HOUSEHOLD]).fit(wide, answers(TABLE, "binary"))
+    lines = fitted.explain(wide.iloc[[4]]).to_frame()
+    hop = lines[lines["relation"] == "same household, hop 1"]
+    mates = wide[(wide["household"] == wide["household"].iloc[4]) & (wide.index != wide.index[4])]
+    told = dict(zip(hop["feature"], hop["value"], strict=True))
+    if "age" in told:
+        assert told["age"] == f"{mates['age'].mean():.4g} on average"
+    for feature, value in told.items():
+        if feature.startswith("region = "):
+            assert value == f"{100 * (mates['region'] == feature[9:]).mean():.3g} % of them"
+    assert "of same household, hop 1" in fitted.explain(wide.iloc[[4]]).to_text(most=99) or not told
+
+
+def test_text_says_the_values_and_cuts_them():
+    wide = X.assign(note=["abc " * 40] * (len(X) - 5) + ["b"] * 5)
+    told = (
+        model("given", relations=[HOUSEHOLD], labels=True).fit(wide, answers(TABLE, "binary")).explain(wide.iloc[[3]])
+    )
+    text = told.to_text(most=99)
+    assert f"age = {value_text(wide['age'].iloc[3])}" in text and "n = 2 of same household" in text
+    assert "risk = bad of same household, row r" in text or "risk = good of same household, row r" in text
+    assert max(map(len, text.splitlines())) <= 80 and "note = abc abc abc abc abc abc abc abc\u2026"[:30] in text
 
 
 def test_json_of_rows_without_names():

@@ -87,3 +87,11 @@ def seed(random_state: Any) -> int:
     raise UsageError(
         f"random_state is {random_state!r}.", "random_state", "Give an integer, None (= 0), or a RandomState."
     )
+
+
+def target_columns(model: Any) -> list[str]:
+    """The columns that a fitted model answers; the outputs of a classifier are called "column = class"."""
+    classes = getattr(model, "classes_", None)
+    if classes is None:
+        return [str(target) for target in model.targets_]
+    return [str(model.targets_[0]).removesuffix(f" = {classes[1 if len(classes) == 2 else 0]}")]

@@ -16,6 +16,7 @@ from axw.learning import solve
 from axw.measures import calibration_error, classification_metrics, regression_metrics
 from axw.models.tables import answers
 from axw.models.tables.attending import AttendingStep
+from axw.models.tables.cells import Cells
 from axw.models.tables.explanation import Explanation, Term, explain
 from axw.models.tables.known_labels import held_rows, known_labels
 from axw.models.tables.linear import Linear, LinearStep
@@ -125,7 +126,10 @@ class _AttentionModel(BaseEstimator):
         return self._reader.asking(X, self.memory_, self._index.ids)
 
     def _answer(self, asking: TableRows) -> np.ndarray:
-        step, memory = self._index.part(self.step_, asking, self.memory_)
+        return self._answer_from(*self._index.part(self.step_, asking, self.memory_), asking)
+
+    def _answer_from(self, step: Any, memory: TableRows, asking: TableRows) -> np.ndarray:
+        """Calibrated outputs (n c) of rows that read this memory by this step."""
         if isinstance(step, LinearStep):
             linear = self.fitted_
             output = step.design(asking, memory, self.target_) @ linear.W + linear.b
@@ -144,7 +148,8 @@ class _AttentionModel(BaseEstimator):
         asking = self._asking(X)
         found, exact = model_terms(self, asking)
         found, outputs = self._in_units(found, self._answer(asking))
-        return explain(found, names_of(asking), self.memory_.rows.ids, self.targets_, exact, outputs)
+        cells = Cells.of(self, X, asking)
+        return explain(found, names_of(asking), self.memory_.rows.ids, self.targets_, exact, outputs, cells)
 
     def _in_units(self, found: list[Term], outputs: np.ndarray) -> tuple[list[Term], np.ndarray]:
         return [term._replace(W=term.W / self.temperature_) for term in found], outputs

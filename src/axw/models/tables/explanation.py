@@ -14,13 +14,19 @@ import html
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+if TYPE_CHECKING:
+    from axw.models.tables.cells import Cells
+
 OWN = "own row"
+COUNT = "n"  # the feature that says how many rows are read
 WIDTH = 80
+MOST_LETTERS = 32  # of a value, where it stands beside others
+LINE = ("place", "row", "output", "relation", "read", "feature", "weight", "contribution", "column", "value")
 
 
 class Term(NamedTuple):
@@ -46,7 +52,10 @@ class Term(NamedTuple):
 class Explanation:
     """Why each row got its answer.
 
-    contributions  one line a (row, output, relation, row read, feature): weight A[i, j], and contribution to the output
+    contributions  one line a (row, output, relation, row read, feature): weight A[i, j], and contribution to the output;
+                   the column of the table that the feature was made of, and the value that stands there, as text: of the row
+                   itself, or of the row that was read. A feature without a column has a value too where it counts rows or is
+                   a mean over rows
     outputs        (n c)  the outputs that the contributions of a row add up to (log-odds, class scores, or the number itself)
     names          what each output is
     exact          which part of this is exact, in one sentence
@@ -59,7 +68,7 @@ class Explanation:
     exact: str
 
     def to_frame(self) -> pd.DataFrame:
-        """The contributions as a table: row, output, relation, read, feature, weight, contribution."""
+        """The contributions as a table: row, output, relation, read, feature, weight, contribution, column, value."""
         return self.contributions.copy()
 
     def to_json(self) -> dict[str, Any]:
@@ -102,10 +111,11 @@ class Explanation:
             total = float(self.outputs[place, number])
             answer = f" = {total:+.3f}, the sum of"
             lines.append(_shorten(f"row {self.ids[place]}: {output}", WIDTH - len(answer)) + answer)
+            mine = _by_column(mine)
             order = mine["contribution"].abs().sort_values(ascending=False, kind="stable").index
             for line in mine.loc[order[:most]].itertuples():
                 read = "" if line.read == "" else f", row {line.read} (weight {line.weight:.2f})"
-                where = line.feature if line.relation == OWN else f"{line.feature} of {line.relation}{read}"
+                where = line.said if line.relation == OWN else f"{line.said} of {line.relation}{read}"
                 lines.append(f"  {line.contribution:+8.3f}  {_shorten(where)}")
             rest = mine.loc[order[most:], "contribution"]
             if len(rest):
@@ -113,28 +123,52 @@ class Explanation:
         return "\n".join([*lines, textwrap.fill(f"({self.exact})", WIDTH, initial_indent="  ", subsequent_indent="  ")])
 
 
-def explain(
+def said(feature: str, column: str = "", value: str = "") -> str:
+    """A feature for a reader: "age = 39" where its column and value are known, and else the feature itself."""
+    value = value if len(value) <= MOST_LETTERS else value[: MOST_LETTERS - 1] + "…"
+    if column:
+        return f"{column} = {value}"
+    if not value:
+        return feature
+    return f"{feature} = {value}" if feature == COUNT else f"{feature} ({value})"
+
+
+def _by_column(lines: pd.DataFrame) -> pd.DataFrame:
+    """One line a column where a feature has one: what a category is written as, or that a number is missing, is one thing."""
+    told = map(said, lines["feature"], lines["column"], lines["value"])
+    lines = lines.assign(said=pd.Series(list(told), index=lines.index, dtype=object))
+    keys = ["relation", "read", "said"]
+    return lines.groupby(keys, sort=False, as_index=False, dropna=False)[["weight", "contribution"]].agg(
+        {"weight": "first", "contribution": "sum"}
+    )
+
+
+def explain(  # noqa: PLR0913 (what an explanation is made of)
     terms: Sequence[Term],
     ids: Sequence[Any],
     memory_ids: np.ndarray,
     names: Sequence[str],
     exact: str,
     outputs: np.ndarray,
+    cells: Cells,
 ) -> Explanation:
     """Write terms out as contributions. `outputs` (n c) is what the model answered: the sum must be it."""
-    frames = [frame for term in terms for frame in _lines(term, ids, memory_ids, names)]
+    frames = [frame for term in terms for frame in _lines(term, ids, memory_ids, names, cells)]
     keys = ["place", "row", "output", "relation", "read", "feature"]
     lines = pd.concat(frames, ignore_index=True)
     # Heads read the same row: one line a row read, with the weight of all heads together.
-    lines = lines.groupby(keys, sort=False, as_index=False, dropna=False)[["weight", "contribution"]].sum()
+    summed = {"weight": "sum", "contribution": "sum", "column": "first", "value": "first"}
+    lines = lines.groupby(keys, sort=False, as_index=False, dropna=False).agg(summed)[[*LINE]]
     return Explanation(lines, outputs, tuple(ids), tuple(names), exact)
 
 
-def _lines(term: Term, ids: Sequence[Any], memory_ids: np.ndarray, names: Sequence[str]) -> list[pd.DataFrame]:
+def _lines(
+    term: Term, ids: Sequence[Any], memory_ids: np.ndarray, names: Sequence[str], cells: Cells
+) -> list[pd.DataFrame]:
     n, r = term.A.shape
     rows = np.arange(n)[:, None] if term.places is None else term.places
     content = term.Z[rows]  # (n r e)
-    frames = []
+    frames, columns = [], np.array(cells.behind(term), dtype=object)
     for number, output in enumerate(names):
         contribution = term.A[:, :, None] * content * term.W[None, None, :, number]
         place, slot, feature = np.nonzero(contribution)
@@ -152,6 +186,8 @@ def _lines(term: Term, ids: Sequence[Any], memory_ids: np.ndarray, names: Sequen
                     "feature": np.array(term.features, dtype=object)[feature],
                     "weight": term.A[place, slot],
                     "contribution": contribution[place, slot, feature],
+                    "column": columns[feature],
+                    "value": pd.Series(cells.values(term, place, slot, feature), dtype=object),
                 }
             )
         )
