@@ -74,6 +74,12 @@ def test_without_mkl_the_answer_is_scipys(monkeypatch):
     np.testing.assert_array_equal(product(A, X), A @ X)
 
 
+def test_what_the_memory_of_the_answer_held_is_not_read(monkeypatch):
+    A, X = sparse(101, 97, 6), np.random.default_rng(6).normal(size=(97, 31))
+    monkeypatch.setattr(product_module.np, "empty", lambda shape: np.full(shape, np.nan))
+    np.testing.assert_allclose(product(A, X), A.toarray() @ X, rtol=1e-12, atol=1e-13)
+
+
 def test_no_warning_of_a_beta_is_shown():
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from axw.data.many_numbers import fit_numbers, transform_numbers
 from axw.data.parts import Category, Number, fit_category, fit_number, part_from_config
 from axw.data.tables import as_frame
 from axw.data.values import kind_of
@@ -59,9 +60,9 @@ class Columns:
             frame, weight = frame.loc[weight > 0], weight[weight > 0]
         parts: list[Number | Category] = []
         dropped: dict[str, str] = {}
+        many = {} if weight is not None else fit_numbers(frame, [name for name in frame.columns if name not in chosen])
         for name in frame.columns:
-            kind = "category" if name in chosen else kind_of(frame[name])
-            part = fit_category(frame[name]) if kind == "category" else fit_number(frame[name], kind, weight)
+            part = many[name] if name in many else _part(frame[name], name in chosen, weight)
             if isinstance(part, str):
                 dropped[name] = part
             else:
@@ -95,12 +96,14 @@ class Columns:
         Raises `DataError` where a column is missing, holds something else than it did, or is infinite.
         """
         frame = self._with_columns(frame)
-        X = np.empty((len(frame), sum(len(part.names) for part in self.parts)))
-        at = 0
-        for part in self.parts:
-            block = part.transform(frame[part.name])
-            X[:, at : at + block.shape[1]] = block
-            at += block.shape[1]
+        width = [len(part.names) for part in self.parts]
+        start = np.cumsum([0, *width])
+        X, read = np.empty((len(frame), start[-1])), np.zeros(len(self.parts), dtype=bool)
+        for places, block in transform_numbers(self.parts, frame):
+            X[:, start[places]], read[places] = block, True
+        for at in np.flatnonzero(~read):
+            part = self.parts[at]
+            X[:, start[at] : start[at + 1]] = part.transform(frame[part.name])
         return X
 
     def texts(self, X: np.ndarray) -> pd.DataFrame:
@@ -157,6 +160,11 @@ class Columns:
                 "in the model's config",
                 "Save the model again with this version, or take an undamaged copy.",
             ) from error
+
+
+def _part(column: pd.Series, chosen: bool, weight: np.ndarray | None) -> Number | Category | str:
+    kind = "category" if chosen else kind_of(column)
+    return fit_category(column) if kind == "category" else fit_number(column, kind, weight)
 
 
 def _chosen(categorical: str | Iterable[str], names: list[str]) -> frozenset[str]:

@@ -43,7 +43,8 @@ def ridges(Z: np.ndarray, Y: np.ndarray, penalties: Sequence[float], weight: np.
 
 def log_losses(outputs: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Mean log loss of softmax(outputs) for each of several answers (k n c) to the same rows, codes (n,): (k,)."""
-    exponent = special.logsumexp(outputs, axis=2)
+    most = outputs.max(axis=2)
+    exponent = np.log(np.exp(outputs - most[:, :, None]).sum(axis=2)) + most
     return np.asarray((exponent - outputs[:, np.arange(len(codes)), codes]).mean(1))
 
 

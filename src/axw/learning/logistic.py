@@ -1,4 +1,4 @@
-"""Logistic regression, to the optimum: one pass over the rows a step, most of them in single precision, and few steps."""
+"""Logistic regression, to the optimum: one pass over the rows a step, and few steps."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, optimize, special
+from scipy import linalg, special
 
+from axw.learning.quasi_newton import Curvature, Objective, descend
 from axw.learning.row_sums import Lesson, threads_for
 
 
@@ -18,12 +19,13 @@ class Logistic(NamedTuple):
     b: np.ndarray
 
 
-# Above this many columns the X'X that steers the search costs more than it saves; so many rows a column tell enough of it.
-_MOST_STEERED, _ROWS_A_COLUMN = 2_000, 30
+# Above so many columns X'QX costs more than it saves, and above so many one must do for all classes; where it takes at most so
+# many products it is worth it in any case. So many rows a column tell enough of it.
+_MOST_STEERED, _MOST_APART, _PRODUCTS, _ROWS_A_COLUMN = 2_000, 256, 100_000_000, 50
 # From so many numbers of X on, the search goes in single precision until its gradient is below _ROUGH.
 _MANY, _ROUGH = 100_000, 1e-5
-# Where every _EVERYth row leaves so many rows a weight, those alone say where to start.
-_EVERY, _ROWS_A_WEIGHT, _START = 16, 20, 1e-3
+# Where every kth row leaves so many rows a weight, those alone say where to start.
+_EVERY, _LEAST_EVERY, _ROWS_A_WEIGHT, _START = 16, 4, 8, 1e-3
 
 
 def logistic(
@@ -37,125 +39,136 @@ def logistic(
     """min_W sum_i s_i loss(x_i W + b, y_i) + l/2 |W|^2 by L-BFGS; b is not penalised.
 
     X (n d); Y (n 1) of 0 and 1, or (n c) one-hot for c > 2 classes; weight s (n). The objective is scikit-learn's with C = 1 / l;
-    `tolerance` is on its gradient over the sum of weights, in double precision. Where rows outnumber columns, the search is for
-    U = R W, with R'R = k X'SX + l I near the Hessian: all directions are then about as curved, and a third of the steps will do.
-    Large tables are searched in single precision first, which halves what is read; double precision goes on from there.
+    `tolerance` is on its gradient over the sum of weights, in double precision. The search starts from a metric near the inverse
+    of the Hessian (`_Metric`). Where rows are many more than weights, it is over some of them first: all the rows then need but
+    a few steps. Where they are not, it goes in single precision first, which halves what is read.
     """
     X, Y = np.ascontiguousarray(X, dtype=np.float64), np.asarray(Y, dtype=np.float64)
     s = None if weight is None else np.asarray(weight, dtype=np.float64)
     lesson = Lesson(X, np.ascontiguousarray(Y.T), s)
-    with threads_for(X) as threads:
-        return _solve(lesson, penalty, start, tolerance, threads)
-
-
-def _solve(
-    lesson: Lesson, penalty: float, start: Logistic | None, tolerance: float, threads: ThreadPoolExecutor | None
-) -> Logistic:
-    (n, d), c = lesson.X.shape, len(lesson.Y)
-    if start is None and n // _EVERY > _ROWS_A_WEIGHT * (d + 1) * c:
-        few = lesson.every(_EVERY)
-        if few.total() > 0:
-            share = few.total() / lesson.total()
-            start = _solve(few, penalty * share, None, max(tolerance, _START), threads)
-    start = Logistic(np.zeros((d, c)), np.zeros(c)) if start is None else start
-    search = _Search(penalty, lesson.total(), _Steering.of(lesson, penalty, start))
-    at = search.steering.flat(*start)
-    if lesson.X.size > _MANY:
-        at = search.down(lesson.single(), at, max(tolerance, _ROUGH), threads)
-    at = search.down(lesson, at, tolerance, threads)
-    return Logistic(*search.steering.weights(at.reshape(d + 1, c)))
+    with threads_for(X.size) as threads:
+        return _solve(_Search(penalty, threads), lesson, start, tolerance)
 
 
 class _Search(NamedTuple):
-    """One objective, in the variables of the steering; `total` is the sum of the weights, by which it is divided."""
-
     penalty: float
-    total: float
-    steering: _Steering
+    threads: ThreadPoolExecutor | None
 
-    def down(self, lesson: Lesson, at: np.ndarray, tolerance: float, threads: ThreadPoolExecutor | None) -> np.ndarray:
-        """From there to where the gradient is below the tolerance, or the objective no longer falls in that precision."""
+    def objective(self, lesson: Lesson) -> Objective:
+        """Over the sum of the weights, so that a part of the rows has nearly the same."""
+        total, d = lesson.total(), lesson.X.shape[1]
 
         def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            W, b = self.steering.weights(flat.reshape(lesson.X.shape[1] + 1, -1))
-            loss, by_W, by_b = lesson.sums(W, b, threads)
+            W, b = flat.reshape(d + 1, -1)[:-1], flat.reshape(d + 1, -1)[-1]
+            loss, by_W, by_b = lesson.sums(W, b, self.threads)
             value = loss + 0.5 * self.penalty * float(np.square(W).sum())
-            return value / self.total, self.steering.gradient(by_W + self.penalty * W, by_b) / self.total
+            return value / total, np.concatenate([by_W + self.penalty * W, by_b[None]]).ravel() / total
 
-        value, gradient = objective(at)
-        # The first step of L-BFGS-B has length 1. In variables divided by the gradient's length, it is a step of Newton's.
-        unit = float(np.linalg.norm(gradient)) if self.steering.R is not None else 1.0
-        if not np.isfinite(value) or not np.isfinite(unit) or np.abs(gradient).max(initial=0.0) <= tolerance:
-            return at
+        return objective
 
-        def scaled(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            there = flat * unit
-            now, by = (value, gradient) if np.array_equal(there, at) else objective(there)
-            return now, by * unit
-
-        # In single precision the objective is known to some 1e-9 of it: where it falls by less, a line search finds only noise.
-        single = lesson.X.dtype == np.float32
-        options = {"maxiter": 1000, "maxfun": 2000, "gtol": tolerance * unit, "maxcor": 20}
-        options |= {"ftol": 1e-9, "maxls": 5} if single else {"ftol": 1e-15}
-        found = optimize.minimize(scaled, at / unit, jac=True, method="L-BFGS-B", options=options)
-        return found.x * unit if np.isfinite(found.fun) else at
+    def share(self, share: float) -> _Search:
+        return self._replace(penalty=self.penalty * share)
 
 
-class _Steering(NamedTuple):
-    """The variables that L-BFGS sees: U = R W, and sqrt(k) (b + mean W); or W and b as they are, where R is None.
+def _solve(search: _Search, lesson: Lesson, start: Logistic | None, tolerance: float, rough: bool = False) -> Logistic:
+    """The optimum; where it may be `rough`, single precision will do."""
+    (n, d), c = lesson.X.shape, len(lesson.Y)
+    every = min(_EVERY, n // (_ROWS_A_WEIGHT * (d + 1) * c))
+    few = lesson.every(every) if start is None and every >= _LEAST_EVERY else None
+    few = None if few is None or not few.total() > 0 else few
+    if few is not None:
+        part = search.share(few.total() / lesson.total())
+        start = _solve(part, few, None, max(tolerance, _START), rough=True)
+    start = Logistic(np.zeros((d, c)), _prior(lesson)) if start is None else start
+    metric = _Metric.of(lesson if few is None else few, n // max(d, 1), search.penalty / lesson.total(), start)
+    at, curvature = np.concatenate([start.W, start.b[None]]).ravel(), Curvature()
+    single = lesson.X.size > _MANY and (few is None or rough)
+    if single:
+        objective = search.objective(lesson.single())
+        found, curvature = descend(
+            objective, at, metric.of_gradient, curvature, tolerance=max(tolerance, _ROUGH), noise=1e-7
+        )
+        at = found.x
+    if not (single and rough and np.isfinite(found.value)):
+        found, curvature = descend(search.objective(lesson), at, metric.of_gradient, curvature, tolerance=tolerance)
+        at = found.x
+    weights = at.reshape(d + 1, c)
+    return Logistic(weights[:-1].copy(), weights[-1].copy())
 
-    R'R = X'QX - sum q mean mean' + l I over the sum of weights, upper triangular; q_i = s_i times the mean of p (1 - p) over the
-    classes, p as `start` has it: the Hessian there, but for what ties the classes to each other.
+
+class _Metric(NamedTuple):
+    """Near the inverse of the Hessian, class by class: (R'R)^-1 for W, and 1 / k² for b + mean W.
+
+    R'R = X'QX - sum q mean mean' + l I over the sum of weights, upper triangular (d d), or the roots of its diagonal alone (d 1);
+    q_i = s_i p_i (1 - p_i) of the class, p as `start` has it: the blocks on the Hessian's diagonal there. Or their mean for all
+    classes: then there is one R, mean (1 d) and k (1).
     """
 
-    R: np.ndarray | None
+    R: tuple[np.ndarray, ...]
     mean: np.ndarray
-    k: float
+    k: np.ndarray
 
     @classmethod
-    def of(cls, lesson: Lesson, penalty: float, start: Logistic) -> _Steering:
-        (n, d), plain = lesson.X.shape, cls(None, np.zeros(lesson.X.shape[1]), 1.0)
-        if not 0 < 4 * d <= n or d > _MOST_STEERED:
-            return plain
-        # It decides how many steps are taken, not where they end: some of the rows and single precision will do.
-        few = lesson.every(max(1, n // max(1_000, _ROWS_A_COLUMN * d)))
+    def of(cls, lesson: Lesson, rows: int, ridge: float, start: Logistic) -> _Metric:
+        """It decides how many steps are taken, not where they end: so many rows, or some a column, tell enough."""
+        n, d = lesson.X.shape
+        few = lesson.every(max(1, n // max(1_000, _ROWS_A_COLUMN * d, rows)))
+        few = few if few.total() > 0 else lesson
         with np.errstate(all="ignore"):
-            logits = start.W.T @ few.X.T + (start.b if start.W.any() else _prior(few))[:, None]
+            logits = start.W.T @ few.X.T + start.b[:, None]
             p = special.expit(logits) if len(logits) == 1 else special.softmax(logits, axis=0)
-            q = np.maximum((p * (1 - p)).mean(0), 1e-3) * (1.0 if few.s is None else few.s)
-            mean = q @ few.X / q.sum()
-            Z = ((few.X - mean) * np.sqrt(q)[:, None]).astype(np.float32)
-            curved = (Z.T @ Z).astype(np.float64) / few.total()
-            # Columns that say the same leave no curvature but the penalty's: a little more keeps R well-conditioned.
-            ridge = penalty / lesson.total() + 1e-6 * curved.diagonal().max() + 1e-12
-        np.fill_diagonal(curved, curved.diagonal() + ridge)
+            q = np.maximum(np.nan_to_num(p * (1 - p)), 1e-4) * (1.0 if few.s is None else few.s)
+            whole = 0 < 4 * d <= n and d <= _MOST_STEERED and (d * d <= n or n * d * d <= _PRODUCTS)
+            q = q if whole and d <= _MOST_APART else q.mean(0, keepdims=True)
+            size, total = q.sum(1), few.total()
+            mean = q @ few.X / size[:, None]
+            middle = mean.mean(0)
+            Z = few.X - middle
+            R = _roots(Z.astype(np.float32), q, mean - middle, total, ridge) if whole else None
+            if R is None:
+                q, size, mean = q.mean(0, keepdims=True), np.full(1, size.mean()), middle[None]
+                R = (_diagonal(Z * np.sqrt(q.T), total, ridge),)
+        return cls(R, mean, np.sqrt(size / total))
+
+    def of_gradient(self, gradient: np.ndarray) -> np.ndarray:
+        """The step that Newton would take, but for its sign."""
+        by = gradient.reshape(self.mean.shape[1] + 1, -1)
+        by_W, b = by[:-1] - self.mean.T * by[-1], by[-1] / self.k**2
+        if len(self.R) == 1:
+            W = _solved(self.R[0], by_W)
+        else:
+            W = np.concatenate([_solved(R, by_W[:, [j]]) for j, R in enumerate(self.R)], axis=1)
+        return np.concatenate([W, (b - (self.mean.T * W).sum(0))[None]]).ravel()
+
+
+def _roots(Z: np.ndarray, q: np.ndarray, mean: np.ndarray, total: float, ridge: float) -> tuple[np.ndarray, ...] | None:
+    """R of each class, for rows Z (n d) and their mean (c d) from a common middle; None where one is not positive or finite."""
+    found, weighted = [], np.empty_like(Z)
+    for weight, off in zip(q, mean, strict=True):
+        np.multiply(Z, np.sqrt(weight, dtype=np.float32)[:, None], out=weighted)
+        curved = ((weighted.T @ weighted).astype(np.float64) - weight.sum() * np.outer(off, off)) / total
+        # Columns that say the same leave no curvature but the penalty's: a little more keeps R well-conditioned.
+        np.fill_diagonal(curved, curved.diagonal() + ridge + 1e-6 * curved.diagonal().max(initial=0.0) + 1e-12)
         try:
-            return cls(linalg.cholesky(curved), mean, float(np.sqrt(q.sum() / few.total())))
-        except (linalg.LinAlgError, ValueError):  # not positive, or not finite
-            return plain
+            found.append(linalg.cholesky(curved))
+        except (linalg.LinAlgError, ValueError):
+            return None
+    return tuple(found)
 
-    def weights(self, variables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """W (d c), b (c) of the variables (d + 1, c)."""
-        U, b = variables[:-1], variables[-1]
-        if self.R is None:
-            return U.copy(), b.copy()
-        W = linalg.solve_triangular(self.R, U, check_finite=False)
-        return W, b / self.k - self.mean @ W
 
-    def flat(self, W: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """The variables of W and b."""
-        U, free = (W, b) if self.R is None else (self.R @ W, self.k * (b + self.mean @ W))
-        return np.concatenate([U, free[None]]).ravel()
+def _diagonal(Z: np.ndarray, total: float, ridge: float) -> np.ndarray:
+    """The roots (d 1) of the diagonal; over the greatest number of each column, so that no square is too large or too small."""
+    size = np.maximum(np.abs(Z).max(0, initial=0.0), 1e-300)
+    spread = size * np.sqrt(np.square(Z / size).sum(0) / total)
+    return np.asarray(np.hypot(spread, np.sqrt(ridge) + 1e-6)[:, None])
 
-    def gradient(self, by_W: np.ndarray, by_b: np.ndarray) -> np.ndarray:
-        """The gradient by the variables, of that by W and b."""
-        if self.R is not None:
-            by_W = linalg.solve_triangular(self.R, by_W - np.outer(self.mean, by_b), trans="T", check_finite=False)
-            by_b = by_b / self.k
-        return np.concatenate([by_W, by_b[None]]).ravel()
+
+def _solved(R: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """(R'R)^-1 by."""
+    return np.asarray(linalg.cho_solve((R, False), by, check_finite=False) if R.shape[1] > 1 else by / R / R)
 
 
 def _prior(lesson: Lesson) -> np.ndarray:
     """The b (c,) that answers how common each class is."""
     share = np.clip(np.average(lesson.Y, axis=1, weights=lesson.s), 1e-6, 1 - 1e-6)
-    return np.log(share / (1 - share)) if len(share) == 1 else np.log(share)
+    return np.log(share / (1 - share)) if len(share) == 1 else np.log(share) - np.log(share).mean()

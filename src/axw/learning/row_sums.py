@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 BLOCK, FEWEST_ROWS = 150_000, 128
 # The rows are cut into so many shares whatever the number of threads is, so that sums come out the same with any.
 SHARES = 8
-# Below so many numbers of X a second thread costs more than it saves.
+# Below so many numbers a second thread costs more than it saves.
 _FEW = 200_000
 
 
@@ -103,10 +103,10 @@ def loss_and_residual(logits: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np
 
 
 @contextmanager
-def threads_for(X: np.ndarray) -> Iterator[ThreadPoolExecutor | None]:
-    """PyTorch's number of threads, each with products of one thread; None where there is too little to do."""
+def threads_for(numbers: int) -> Iterator[ThreadPoolExecutor | None]:
+    """PyTorch's number of threads, each with products of one thread; None where there are too few numbers to go through."""
     workers = torch.get_num_threads()
-    if X.size < _FEW or workers < 2:
+    if numbers < _FEW or workers < 2:
         yield None
         return
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(min(workers, SHARES)) as pool:

@@ -81,11 +81,13 @@ class Joined(Given):
                 "Give relations between the same rows, and weights above 0.",
             )
         self.parts, self.shape, self.itself = tuple(parts), first.shape, first.itself
+        self._once = _added(parts)
 
     def sum(self, X: np.ndarray) -> np.ndarray:
         total = np.zeros((self.shape[0], np.asarray(X).shape[1]))
-        for part, weight in self.parts:
-            total += weight * part.sum(X)
+        for part, weight in self._once:
+            read = part.sum(X)
+            total += read if weight == 1 else weight * read
         return total
 
     def degree(self) -> np.ndarray:
@@ -106,6 +108,20 @@ class Joined(Given):
 
     def _nth(self, rows: np.ndarray, nth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return SparseGiven(self.csr(), self.itself)._nth(rows, nth)
+
+
+def _added(parts: list[tuple[Given, float]]) -> list[tuple[Given, float]]:
+    """The same sum with all sparse matrices added up beforehand: a product with each would read X as often."""
+    sparse = [(part, weight) for part, weight in parts if isinstance(part, SparseGiven)]
+    if len(sparse) < 2:
+        return parts
+    total = sum((weight * part.csr() for part, weight in sparse[1:]), sparse[0][1] * sparse[0][0].csr())
+    whole = csr_array(total)
+    whole.sort_indices()
+    return [
+        (SparseGiven(whole, sparse[0][0].itself), 1.0),
+        *(one for one in parts if not isinstance(one[0], SparseGiven)),
+    ]
 
 
 def _unit(X: np.ndarray) -> np.ndarray:

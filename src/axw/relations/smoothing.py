@@ -48,7 +48,9 @@ def states(within: Given, X: np.ndarray, hops: int, asked: Asked | None = None) 
         if asked is not None and row is not None:
             left = _root(asked.given)
             row = left * (asked.given.sum(scaled) + left * row)
-        memory = root * (within.sum(scaled) + scaled)
+        memory = within.sum(scaled)
+        memory += scaled
+        memory *= root
         yield memory if row is None else row
 
 

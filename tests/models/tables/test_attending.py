@@ -169,6 +169,19 @@ def test_the_nearest_are_those_of_greatest_product(d):
         np.testing.assert_allclose(np.take_along_axis(product, found, 1), best, atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_keys_that_get_better_and_better_are_compared_in_little_memory(dtype, monkeypatch):
+    """Every key exceeds those before it, so that none can be dropped at a look."""
+    rng = np.random.default_rng(0)
+    queries, keys = np.abs(rng.normal(size=(131, 5))).astype(dtype), rng.normal(size=(997, 5)).astype(dtype)
+    keys = keys[np.argsort(keys.sum(1))]
+    monkeypatch.setattr(nearest_rows, "_CELLS", 3000)
+    found, product = nearest_rows._blocks(queries, keys, 7), queries @ keys.T
+    best = np.sort(product, axis=1)[:, ::-1][:, :7]
+    np.testing.assert_allclose(np.take_along_axis(product, found, 1), best, rtol=1e-5, atol=1e-5)
+    assert nearest_rows._blocks(queries[:0], keys, 7).shape == (0, 7)
+
+
 def test_nearest_of_equal_keys_and_of_a_query_of_nothing():
     found = nearest(np.zeros((2, 2)), np.ones((5, 2)), 3, np.array([1, -1]))
     assert found.shape == (2, 3) and 1 not in found[0] and all(len(set(row)) == 3 for row in found.tolist())

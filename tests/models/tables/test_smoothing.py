@@ -14,7 +14,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from axw.errors import AxwError, DataError, DataWarning, UsageError
 from axw.models import AttentionClassifier, AttentionRegressor
-from axw.models.tables.smoothing_views import KINDS, candidates, commonness, form
+from axw.models.tables import smoothing_views
+from axw.models.tables.smoothing_views import KINDS, Form, candidates, commonness, forms_of
 from axw.relations import Edges
 from tests.models.tables.made_up import HOUSEHOLD, NOISE, answers, features, table
 
@@ -171,20 +172,41 @@ def test_on_like_unlike_and_random_links_it_is_as_good_as_the_linear_model(like,
 
 def test_candidates_keep_hops_and_relations_apart():
     words = (np.random.default_rng(0).random((50, 30)) < 0.1).astype(float)
-    assert {view.kind for view in candidates(words, 1, True)} == set(KINDS)
-    assert {view.relation for view in candidates(words, 2, True)} == {0, 1, -1}
-    assert len(candidates(words, 1, True)) == len(set(candidates(words, 1, True)))
-    assert {view.common for view in candidates(np.random.default_rng(0).normal(size=(50, 3)), 1, True)} == {-1.0, 1.0}
+    assert {view.kind for view in candidates(commonness(words), 1, True)} == set(KINDS)
+    assert {view.relation for view in candidates(commonness(words), 2, True)} == {0, 1, -1}
+    assert len(candidates(commonness(words), 1, True)) == len(set(candidates(commonness(words), 1, True)))
+    assert {view.common for view in candidates(np.ones(3), 1, True)} == {-1.0, 1.0}
     assert (commonness(words) < 0.4).all()
+
+
+def form(X: np.ndarray) -> Form:
+    return forms_of(X, [1.0], commonness(X), 0)[1.0]
 
 
 def test_many_columns_become_few_and_keep_their_lengths():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 4)) @ rng.normal(size=(4, 400))
-    found = form(X, 1.0, 0)
+    found = form(X)
     assert found.V is not None and found.V.shape == (400, 59)
     full = found._replace(V=None).of(X)
     np.testing.assert_allclose(found.of(X) @ found.of(X).T, full @ full.T, atol=1e-4)
+
+
+def test_some_rows_at_a_time_are_all_rows_at_once(monkeypatch):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(23, 7)) * (rng.random((23, 7)) < 0.5)
+    X[5] = 0.0
+    walk = [rng.normal(size=(23, 3)) for _ in range(smoothing_views.HOPS + 1)]
+    found, whole = form(X), smoothing_views.smooth(smoothing_views.SMOOTH, iter(walk))
+    F = (X - found.mean) * found.weight
+    np.testing.assert_allclose(found.of(X), F / np.linalg.norm(F, axis=1, keepdims=True), atol=1e-12)
+    once = found.of(X)
+    monkeypatch.setattr(smoothing_views, "BLOCK", 31)
+    np.testing.assert_allclose(found.of(X), once, atol=1e-12)
+    for kind, Z in smoothing_views.smooth(smoothing_views.SMOOTH, iter(walk)).items():
+        plain = sum(smoothing_views.share(kind, hop) * state for hop, state in enumerate(walk))
+        np.testing.assert_allclose(Z, plain, atol=1e-12)
+        np.testing.assert_allclose(Z, whole[kind], atol=1e-12)
 
 
 def test_what_is_not_allowed_is_said():

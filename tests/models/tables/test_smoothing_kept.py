@@ -17,7 +17,7 @@ from axw.models import AttentionClassifier, load
 from axw.models.tables.saved_smoothing import view_of
 from axw.models.tables.smoothing import Smoothed, Voice
 from axw.models.tables.smoothing_ground import described, directions, ground_of
-from axw.models.tables.smoothing_views import View, candidates, form
+from axw.models.tables.smoothing_views import View, candidates, commonness, forms_of
 from axw.relations import SameValue
 from axw.storage import read_folder, tensors_from_bytes, tensors_to_bytes, write_folder
 from tests.models.tables.test_smoothing import fitted, graph, partly
@@ -30,14 +30,14 @@ def with_every_view(model: AttentionClassifier, seed: int = 0) -> AttentionClass
     """The model with a voice of every view there is, W at random: what fitting chooses are but one or two."""
     rng = np.random.default_rng(seed)
     step, memory = model.step_, model.memory_
-    views = candidates(memory.X, len(step.relations), True)
+    often = commonness(memory.X)
+    views = candidates(often, len(step.relations), True)
     chosen: Smoothed = model.fitted_
-    forms = {common: form(memory.X, common, 0) for common in sorted({view.common for view in views})}
+    forms = forms_of(memory.X, sorted({view.common for view in views}), often, 0)
     names = directions(step.relations, memory)
-    ground, centres = ground_of(step.relations, forms, names, memory, memory), {}
-    blocks = {view: Z for view, Z in described(views, ground, centres)}
+    ground = ground_of(step.relations, forms, names, memory, memory)
     c = len(chosen.b)
-    voices = tuple(Voice(view, centres[view], rng.normal(size=(Z.shape[1], c)) / 9) for view, Z in blocks.items())
+    voices = tuple(Voice(view, Z.mean(0), rng.normal(size=(Z.shape[1], c)) / 9) for view, Z in described(views, ground))
     model.fitted_ = chosen._replace(forms=forms, names=names, voices=voices)
     return model
 
@@ -195,7 +195,7 @@ def test_every_view_that_fitting_tries_can_come_back() -> None:
     words = (np.random.default_rng(0).random((50, 30)) < 0.1).astype(float)
     for relations in (0, 1, 2):
         for nearest in (False, True):
-            for view in candidates(words, relations, nearest):
+            for view in candidates(commonness(words), relations, nearest):
                 assert view_of([view.kind, view.relation, float(view.alike), float(view.common)], relations) == view
     with pytest.raises(ModelError, match="is none that 0 relations lead to"):
         view_of(list(View("apart 1", 0, 0.0, -1.0)), 0)

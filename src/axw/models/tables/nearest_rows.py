@@ -4,8 +4,8 @@
 
 Keys of few numbers (a head's rank is 2 unless said otherwise) are searched with SciPy's k-d tree, which is exact: one more
 number puts all keys at one distance from the middle, and the nearest of them is then the one of greatest product (Bachrach et al.
-2014). Wider keys are compared with all others, block by block. Either way the answer is exact, and no more than a block of
-scores is ever in memory.
+2014). Wider keys are compared with all others, block by block, and what does not exceed the k best so far is dropped at once.
+Either way the answer is exact, and no more than a block of scores is ever in memory.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from axw.learning.row_sums import threads_for
 from axw.relations.given import refuse_above
 
 # In more dimensions a k-d tree looks at most of the rows, and the comparison with all is faster.
 MOST_DIMENSIONS = 3
-_CELLS = 16_000_000
+# Scores that are in memory at once, for so many queries together: a core's cache holds them.
+_CELLS, _TOGETHER = 150_000, 256
 
 
 def nearest(queries: np.ndarray, keys: np.ndarray, k: int, itself: np.ndarray) -> np.ndarray:
@@ -54,7 +56,56 @@ def _tree(queries: np.ndarray, keys: np.ndarray, k: int) -> np.ndarray:
 
 
 def _blocks(queries: np.ndarray, keys: np.ndarray, k: int) -> np.ndarray:
-    K = torch.as_tensor(keys).T.contiguous()
-    step = max(1, _CELLS // max(1, len(keys)))
-    parts = [(torch.as_tensor(queries[at : at + step]) @ K).topk(k, 1).indices for at in range(0, len(queries), step)]
-    return np.asarray(torch.cat(parts).numpy()) if parts else np.zeros((0, k), np.int64)
+    found = np.empty((len(queries), k), np.int64)
+
+    def answer(start: int) -> None:
+        part = slice(start, start + _TOGETHER)
+        found[part] = _greatest(queries[part], keys, k)
+
+    with threads_for(len(queries) * len(keys)) as threads:
+        for _ in (threads.map if threads else map)(answer, range(0, len(queries), _TOGETHER)):
+            pass
+    return found
+
+
+def _greatest(Q: np.ndarray, K: np.ndarray, k: int) -> np.ndarray:
+    """Places (q k) of the k rows of K (m d) of greatest product with each row of Q (q d), best first.
+
+    The k best so far say what a further score must exceed. By chance k do each time that twice as many keys were seen, so nearly
+    all scores are looked at once, while they are in a core's cache, and no more is done with them.
+    """
+    width = max(1, _CELLS // len(Q))
+    seen = min(len(K), max(width, 4 * k))
+    S = Q @ K[:seen].T
+    scores, places = _first(S, np.broadcast_to(np.arange(seen), S.shape), k)
+    while seen < len(K):
+        stop, more, count = min(len(K), 2 * seen), list[tuple[np.ndarray, np.ndarray, np.ndarray]](), 0
+        # Keys in rising order would all be better than those before them: then there are more floors, not more memory.
+        while seen < stop and count <= S.size:
+            S = Q @ K[seen : min(seen + width, stop)].T
+            row, column = np.divmod(np.flatnonzero(S > scores[:, -1:]), S.shape[1])
+            more.append((row, column + seen, S[row, column]))
+            seen, count = seen + S.shape[1], count + len(row)
+        scores, places = _first(*_beside(scores, places, *map(np.concatenate, zip(*more, strict=True))), k)
+    return places
+
+
+def _first(scores: np.ndarray, places: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k greatest scores of each row with their places, best first."""
+    at = np.argpartition(scores, -k, axis=1)[:, -k:]
+    best = np.take_along_axis(scores, at, 1)
+    order = np.argsort(-best, axis=1)
+    return np.take_along_axis(best, order, 1), np.take_along_axis(np.take_along_axis(places, at, 1), order, 1)
+
+
+def _beside(
+    scores: np.ndarray, places: np.ndarray, row: np.ndarray, place: np.ndarray, score: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """scores and places (q k) with further ones beside them, each in the row that it is of; the rest is minus infinity."""
+    (q, k), order = scores.shape, np.argsort(row, kind="stable")
+    row, count = row[order], np.bincount(row, minlength=q)
+    slot = k + np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    wide = ((0, 0), (0, int(count.max(initial=0))))
+    scores, places = np.pad(scores, wide, constant_values=-np.inf), np.pad(places, wide)
+    scores[row, slot], places[row, slot] = score[order], place[order]
+    return scores, places

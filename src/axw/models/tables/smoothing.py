@@ -19,8 +19,8 @@ from sklearn.model_selection import StratifiedKFold
 from axw.errors import DataWarning
 from axw.learning.few_labels import class_shares, log_losses, log_ratio, ridges, temperatures, vote
 from axw.models.tables.problem import TableRows
-from axw.models.tables.smoothing_ground import Ground, described, directions, ground_of
-from axw.models.tables.smoothing_views import Form, View, candidates, form
+from axw.models.tables.smoothing_ground import Ground, described, directions, finished, ground_of
+from axw.models.tables.smoothing_views import Form, View, candidates, commonness, forms_of
 from axw.relations import Relation
 from axw.relations.keys import itself, objects
 
@@ -64,6 +64,10 @@ class Lesson(NamedTuple):
     def Y(self, places: np.ndarray) -> np.ndarray:  # noqa: N802  the letter of the equation
         return np.asarray(self.classes[self.codes[places]])
 
+    def among(self, some: np.ndarray) -> Lesson:
+        """The same for the rows at the rising places `some` alone, all learned rows among them."""
+        return Lesson(self.classes, self.codes[some], self.weight[some], np.searchsorted(some, self.learned))
+
 
 class SmoothingStep:
     """Describe, solve, vote; and the outputs of rows that ask."""
@@ -80,14 +84,19 @@ class SmoothingStep:
         lesson = Lesson(np.eye(int(codes.max()) + 1), codes, weight, learned)
         folds = _folds(codes, learned, np.flatnonzero(held & (codes >= 0)), seed)
         told = np.concatenate([rest for _, rest in folds])
-        found = candidates(rows.X, len(self.relations), len(rows.X) <= MOST_COMPARED)
-        forms = {common: form(rows.X, common, seed) for common in {view.common for view in found}}
+        often = commonness(rows.X)
+        found = candidates(often, len(self.relations), len(rows.X) <= MOST_COMPARED)
+        forms = forms_of(rows.X, dict.fromkeys(view.common for view in found), often, seed)
         ground = ground_of(self.relations, forms, directions(self.relations, rows), rows, rows)
         answers: list[np.ndarray] = []
         centres: dict[View, np.ndarray] = {}
         kept: dict[View, np.ndarray] = {}
-        for view, Z in described(found, ground, centres):
-            answers.append(self._held_out(Z, lesson, folds))
+        # Only rows with a label choose: all others are finished for the few views that are chosen.
+        some = np.unique(np.concatenate([learned, told]))
+        few, parts = lesson.among(some), [(np.searchsorted(some, a), np.searchsorted(some, b)) for a, b in folds]
+        for view, Z in described(found, ground):
+            centres[view] = Z.mean(0)
+            answers.append(self._held_out(finished(view, Z[some], centres[view]), few, parts))
             if sum(part.size for part in kept.values()) < MOST_KEPT:
                 kept[view] = Z.astype(np.float32)
         outputs = np.concatenate(answers)
@@ -101,7 +110,7 @@ class SmoothingStep:
         again = [view for view in picked if view not in kept]
         blocks = itertools.chain(
             ((view, kept[view].astype(np.float64)) for view in picked if view in kept),
-            described(again, ground, centres) if again else (),
+            described(again, ground) if again else (),
         )
         voices, b, everyone = self._voices(blocks, picked, lesson, centres)
         move = _move(everyone, held_out / whole, lesson, told)
@@ -116,10 +125,9 @@ class SmoothingStep:
         """(n c) for rows that ask; a row that is in the memory gets what it has there."""
         ground, places = self.ground(fitted, asking, memory)
         total = np.tile(fitted.b, (len(ground.X), 1))
-        centres = {voice.view: voice.centre for voice in fitted.voices}
-        W = {voice.view: voice.W for voice in fitted.voices}
-        for view, Z in described([voice.view for voice in fitted.voices], ground, centres):
-            total += Z @ W[view]
+        voices = {voice.view: voice for voice in fitted.voices}
+        for view, Z in described(list(voices), ground):
+            total += finished(view, Z, voices[view].centre) @ voices[view].W
         return np.asarray(total[places])
 
     def ground(self, fitted: Smoothed, asking: TableRows, memory: TableRows) -> tuple[Ground, np.ndarray]:
@@ -150,7 +158,8 @@ class SmoothingStep:
         """The mean of the chosen lines, one W for each view; b (c); and what they answer all rows (m c)."""
         voices, b = [], np.zeros(len(lesson.classes))
         everyone = np.zeros((len(lesson.codes), len(b)))
-        for view, Z in blocks:
+        for view, block in blocks:
+            Z = finished(view, block, centres[view])
             lines = ridges(Z[lesson.learned], lesson.Y(lesson.learned), self.penalties, lesson.weight[lesson.learned])
             W = np.einsum("p,pdc->dc", picked[view], lines.W)
             voices.append(Voice(view, centres[view], W))

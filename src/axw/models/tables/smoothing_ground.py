@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from sklearn.utils.extmath import randomized_svd
 
 from axw.models.tables.problem import TableRows
-from axw.models.tables.smoothing_views import HOPS, NEAREST, SMOOTH, Form, View, blocks_apart, smooth, unit
+from axw.models.tables.smoothing_views import HOPS, NEAREST, SMOOTH, Form, View, blocks_apart, lengths, smooth, unit
 from axw.relations import Given, Relation
 from axw.relations.alike import Joined, alike
 from axw.relations.keys import itself
@@ -84,10 +84,11 @@ def ground_of(
     return Ground(forms, names, asking.X, memory.X, own, tuple(among), tuple(across))
 
 
-def described(
-    views: Sequence[View], ground: Ground, centres: dict[View, np.ndarray]
-) -> Iterator[tuple[View, np.ndarray]]:
-    """Each view with its Z (n p) of the asking rows, in their order. A centre that is not there is the mean, and kept."""
+def described(views: Sequence[View], ground: Ground) -> Iterator[tuple[View, np.ndarray]]:
+    """Each view with its Z (n p) of the asking rows before they are `finished`, in their order.
+
+    The columns of one form are kept at a time: views of one form should stand together.
+    """
     done: dict[View, np.ndarray] = {}
     columns: dict[float, Columns] = {}
     near: dict[float, tuple[Given, Given]] = {}
@@ -106,9 +107,15 @@ def described(
                 done |= {v: found[v.kind] for v in together}
             else:
                 done |= _apart(together, F, ground)
-        Z = done.pop(view)
-        centre = centres.setdefault(view, Z.mean(0))
-        yield view, (unit(Z - centre) if view.common >= 0 else Z - centre)
+        yield view, done.pop(view)
+
+
+def finished(view: View, Z: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Z less its centre, with rows of length 1 where the view has such."""
+    Z = Z - centre
+    if view.common >= 0:
+        Z /= lengths(Z)
+    return Z
 
 
 def directions(relations: Sequence[Relation], rows: TableRows) -> dict[int, np.ndarray]:

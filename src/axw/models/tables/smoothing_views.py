@@ -10,13 +10,14 @@ p  what is read along the relation: see KINDS
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
 MOST_WIDE = 256
+BLOCK = 250_000  # numbers that a core's cache holds
 HOPS = 16
 NEAREST = 15
 KINDS = {
@@ -66,26 +67,37 @@ class Form(NamedTuple):
     V: np.ndarray | None
     unit: bool
 
-    def of(self, X: np.ndarray) -> np.ndarray:
-        F = (X - self.mean) * self.weight
-        F = unit(F) if self.unit else F
-        return F if self.V is None else F @ self.V
+    def of(self, X: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+        """F (n r), some rows at a time: what lies between is as wide as X, and stays in a core's cache."""
+        F: np.ndarray = np.empty((len(X), X.shape[1] if self.V is None else self.V.shape[1]), dtype)
+        step = max(1, BLOCK // max(1, X.shape[1]))
+        for start in range(0, len(X), step):
+            rows = X[start : start + step] - self.mean
+            rows *= self.weight
+            if self.unit:
+                rows /= lengths(rows)
+            F[start : start + step] = rows if self.V is None else rows @ self.V
+        return F
 
 
-def form(X: np.ndarray, common: float, seed: int) -> Form:
-    """Learned from all known rows, with and without a label."""
+def forms_of(X: np.ndarray, commons: Iterable[float], often: np.ndarray, seed: int) -> dict[float, Form]:
+    """Learned from all known rows, with and without a label; often (d,) is commonness(X)."""
     mean, std = X.mean(0), X.std(0)
     there = std > 1e-9
     weight = np.where(there, 1.0 / np.where(there, std, 1.0), 0.0)
-    if common > 0:
-        weight = weight * commonness(X) ** (common / 2)
-    plain = Form(mean, weight, None, common >= 0)
-    if X.shape[1] <= MOST_WIDE or len(X) <= 2:
-        return plain
-    F = plain.of(X).astype(np.float32)
-    wide = min(MOST_WIDE, len(X) - 1)
-    V = randomized_svd(F, wide, n_iter=2, random_state=seed)[2].T
-    return plain._replace(V=np.ascontiguousarray(V, dtype=np.float64))
+    forms = {}
+    for common in commons:
+        plain = Form(mean, weight * often ** (max(common, 0.0) / 2), None, common >= 0)
+        forms[common] = (
+            plain if X.shape[1] <= MOST_WIDE or len(X) <= 2 else plain._replace(V=_directions(plain, X, seed))
+        )
+    return forms
+
+
+def _directions(plain: Form, X: np.ndarray, seed: int) -> np.ndarray:
+    F = plain.of(X, np.float32)
+    V = randomized_svd(F, min(MOST_WIDE, len(X) - 1), n_iter=2, random_state=seed)[2].T
+    return np.ascontiguousarray(V, dtype=np.float64)
 
 
 def commonness(X: np.ndarray) -> np.ndarray:
@@ -96,14 +108,22 @@ def commonness(X: np.ndarray) -> np.ndarray:
 
 def unit(Z: np.ndarray) -> np.ndarray:
     """Rows divided by their length."""
-    length = np.linalg.norm(Z, axis=1, keepdims=True)
-    return np.asarray(Z / np.where(length > 1e-12, length, 1.0))
+    return np.asarray(Z / lengths(Z))
 
 
-def candidates(X: np.ndarray, relations: int, nearest: bool) -> list[View]:
-    """All views of a table with so many relations; `nearest`: whether the nearest rows may be looked for."""
+def lengths(Z: np.ndarray) -> np.ndarray:
+    """The length of each row (n 1); 1 for a row of zeros, which stays as it is."""
+    length = np.sqrt(np.einsum("ij,ij->i", Z, Z))[:, None]
+    return np.where(length > 1e-12, length, 1.0)
+
+
+def candidates(often: np.ndarray, relations: int, nearest: bool) -> list[View]:
+    """All views of a table with so many relations, those of one form after another.
+
+    often (d,) is commonness(X); `nearest`: whether the nearest rows may be looked for
+    """
     # Where no column has a usual value, the two weights of common columns are one.
-    commons = (0.5, 1.0) if X.size and commonness(X).min() < 0.5 else (1.0,)
+    commons = (0.5, 1.0) if often.size and often.min() < 0.5 else (1.0,)
     reads = list(range(relations)) + ([-1] if relations > 1 else [])
     found = [View("own", 0, 0.0, common) for common in (-1.0, *commons)]
     for read in reads:
@@ -114,7 +134,7 @@ def candidates(X: np.ndarray, relations: int, nearest: bool) -> list[View]:
             found += [View(kind, read, alike, common) for read in reads for kind in SMOOTH]
         if nearest and not reads:
             found += [View(kind, 0, 1.0, common) for kind in SMOOTH]
-    return found
+    return sorted(found, key=lambda view: view.common)
 
 
 def blocks_apart(kind: str, F: np.ndarray, reads: Sequence[np.ndarray], U: np.ndarray | None) -> list[np.ndarray]:
@@ -126,12 +146,16 @@ def blocks_apart(kind: str, F: np.ndarray, reads: Sequence[np.ndarray], U: np.nd
 
 
 def smooth(kinds: Sequence[str], states: Iterator[np.ndarray]) -> dict[str, np.ndarray]:
-    """p(S) F for each of the kinds, from one walk over S^h F."""
+    """p(S) F for each of the kinds, from one walk over S^h F. Of a state some rows at a time are added to all kinds."""
     total: dict[str, np.ndarray] = {}
     for hop, state in enumerate(states):
-        for kind in kinds:
-            if weight := share(kind, hop):
-                total[kind] = total[kind] + weight * state if kind in total else weight * state
+        weights = {kind: weight for kind in kinds if (weight := share(kind, hop))}
+        total |= {kind: np.zeros_like(state) for kind in weights if kind not in total}
+        step = max(1, BLOCK // 8 // max(1, state.shape[1]))
+        for start in range(0, len(state), step):
+            part = slice(start, start + step)
+            for kind, weight in weights.items():
+                total[kind][part] += weight * state[part]
     return total
 
 
