@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from scipy import linalg, special
+from scipy.sparse import csr_array, issparse
 
 from axw.learning.quasi_newton import Curvature, Objective, descend
 from axw.learning.row_sums import Lesson, threads_for
+from axw.learning.usual import differences
 
 
 class Logistic(NamedTuple):
@@ -19,9 +21,9 @@ class Logistic(NamedTuple):
     b: np.ndarray
 
 
-# Above so many columns X'QX costs more than it saves, and above so many one must do for all classes; where it takes at most so
-# many products it is worth it in any case. So many rows a column tell enough of it.
-_MOST_STEERED, _MOST_APART, _PRODUCTS, _ROWS_A_COLUMN = 2_000, 256, 100_000_000, 50
+# Above so many columns X'QX costs more than it saves, and above so many one must do for all classes. It may cost as much as so
+# many steps, or so many products in any case. So many rows a column tell enough of it.
+_MOST_STEERED, _MOST_APART, _STEPS, _PRODUCTS, _ROWS_A_COLUMN = 2_000, 256, 40, 100_000_000, 50
 # From so many numbers of X on, the search goes in single precision until its gradient is below _ROUGH.
 _MANY, _ROUGH = 100_000, 1e-5
 # Where every kth row leaves so many rows a weight, those alone say where to start.
@@ -41,13 +43,17 @@ def logistic(
     X (n d); Y (n 1) of 0 and 1, or (n c) one-hot for c > 2 classes; weight s (n). The objective is scikit-learn's with C = 1 / l;
     `tolerance` is on its gradient over the sum of weights, in double precision. The search starts from a metric near the inverse
     of the Hessian (`_Metric`). Where rows are many more than weights, it is over some of them first: all the rows then need but
-    a few steps. Where they are not, it goes in single precision first, which halves what is read.
+    a few steps. Where they are not, it goes in single precision first, which halves what is read. Columns that mostly hold one
+    value are sparse to it, whatever the value is (`differences`).
     """
     X, Y = np.ascontiguousarray(X, dtype=np.float64), np.asarray(Y, dtype=np.float64)
     s = None if weight is None else np.asarray(weight, dtype=np.float64)
-    lesson = Lesson(X, np.ascontiguousarray(Y.T), s)
-    with threads_for(X.size) as threads:
-        return _solve(_Search(penalty, threads), lesson, start, tolerance)
+    found = differences(X)
+    D, usual = (X, np.zeros(X.shape[1])) if found is None else (found.D, found.usual)
+    start = None if start is None else Logistic(start.W, start.b + usual @ start.W)
+    with threads_for(D.size) as threads:
+        W, b = _solve(_Search(penalty, threads), Lesson(D, np.ascontiguousarray(Y.T), s), start, tolerance)
+    return Logistic(W, b - usual @ W)
 
 
 class _Search(NamedTuple):
@@ -80,8 +86,8 @@ def _solve(search: _Search, lesson: Lesson, start: Logistic | None, tolerance: f
         part = search.share(few.total() / lesson.total())
         start = _solve(part, few, None, max(tolerance, _START), rough=True)
     start = Logistic(np.zeros((d, c)), _prior(lesson)) if start is None else start
-    metric = _Metric.of(lesson if few is None else few, n // max(d, 1), search.penalty / lesson.total(), start)
-    at, curvature = np.concatenate([start.W, start.b[None]]).ravel(), Curvature()
+    metric = _Metric.of(lesson if few is None else few, n, search.penalty / lesson.total(), start)
+    at, curvature = np.concatenate([_across(start.W), start.b[None]]).ravel(), Curvature()
     single = lesson.X.size > _MANY and (few is None or rough)
     if single:
         objective = search.objective(lesson.single())
@@ -109,25 +115,26 @@ class _Metric(NamedTuple):
     k: np.ndarray
 
     @classmethod
-    def of(cls, lesson: Lesson, rows: int, ridge: float, start: Logistic) -> _Metric:
-        """It decides how many steps are taken, not where they end: so many rows, or some a column, tell enough."""
-        n, d = lesson.X.shape
-        few = lesson.every(max(1, n // max(1_000, _ROWS_A_COLUMN * d, rows)))
+    def of(cls, lesson: Lesson, n: int, ridge: float, start: Logistic) -> _Metric:
+        """For a search over n rows. It decides how many steps are taken, not where they end: some rows a column tell enough."""
+        (m, d), c = lesson.X.shape, len(lesson.Y)
+        few = lesson.every(max(1, round(m / max(1_000, _ROWS_A_COLUMN * d, n // max(d, 1)))))
         few = few if few.total() > 0 else lesson
         with np.errstate(all="ignore"):
             logits = start.W.T @ few.X.T + start.b[:, None]
             p = special.expit(logits) if len(logits) == 1 else special.softmax(logits, axis=0)
             q = np.maximum(np.nan_to_num(p * (1 - p)), 1e-4) * (1.0 if few.s is None else few.s)
-            whole = 0 < 4 * d <= n and d <= _MOST_STEERED and (d * d <= n or n * d * d <= _PRODUCTS)
+            products = len(q.T) * d * d * (c if d <= _MOST_APART else 1)
+            whole = 0 < 4 * d <= m and d <= _MOST_STEERED and products <= max(_PRODUCTS, _STEPS * 2 * n * d * c)
             q = q if whole and d <= _MOST_APART else q.mean(0, keepdims=True)
             size, total = q.sum(1), few.total()
             mean = q @ few.X / size[:, None]
             middle = mean.mean(0)
-            Z = few.X - middle
-            R = _roots(Z.astype(np.float32), q, mean - middle, total, ridge) if whole else None
+            X = cast(csr_array, few.X).toarray() if whole and issparse(few.X) else few.X
+            R = _roots((X - middle).astype(np.float32), q, mean - middle, total, ridge) if whole else None
             if R is None:
                 q, size, mean = q.mean(0, keepdims=True), np.full(1, size.mean()), middle[None]
-                R = (_diagonal(Z * np.sqrt(q.T), total, ridge),)
+                R = (_diagonal(few.X, q, middle, total, ridge),)
         return cls(R, mean, np.sqrt(size / total))
 
     def of_gradient(self, gradient: np.ndarray) -> np.ndarray:
@@ -138,7 +145,7 @@ class _Metric(NamedTuple):
             W = _solved(self.R[0], by_W)
         else:
             W = np.concatenate([_solved(R, by_W[:, [j]]) for j, R in enumerate(self.R)], axis=1)
-        return np.concatenate([W, (b - (self.mean.T * W).sum(0))[None]]).ravel()
+        return _across(np.concatenate([W, (b - (self.mean.T * W).sum(0))[None]])).ravel()
 
 
 def _roots(Z: np.ndarray, q: np.ndarray, mean: np.ndarray, total: float, ridge: float) -> tuple[np.ndarray, ...] | None:
@@ -156,11 +163,23 @@ def _roots(Z: np.ndarray, q: np.ndarray, mean: np.ndarray, total: float, ridge: 
     return tuple(found)
 
 
-def _diagonal(Z: np.ndarray, total: float, ridge: float) -> np.ndarray:
-    """The roots (d 1) of the diagonal; over the greatest number of each column, so that no square is too large or too small."""
-    size = np.maximum(np.abs(Z).max(0, initial=0.0), 1e-300)
-    spread = size * np.sqrt(np.square(Z / size).sum(0) / total)
+def _diagonal(X: np.ndarray | csr_array, q: np.ndarray, mean: np.ndarray, total: float, ridge: float) -> np.ndarray:
+    """The roots (d 1) of the diagonal, q (1 n)."""
+    if issparse(X):
+        spread = np.sqrt(np.maximum((q @ cast(csr_array, X).power(2))[0] - q.sum() * mean**2, 0.0) / total)
+    else:  # over the greatest number of each column, so that no square is too large or too small
+        Z = (X - mean) * np.sqrt(q.T)
+        size = np.maximum(np.abs(Z).max(0, initial=0.0), 1e-300)
+        spread = size * np.sqrt(np.square(Z / size).sum(0) / total)
     return np.asarray(np.hypot(spread, np.sqrt(ridge) + 1e-6)[:, None])
+
+
+def _across(W: np.ndarray) -> np.ndarray:
+    """W less its mean over the classes: the loss knows their differences alone, and the penalty is least where they add up to 0.
+
+    So all steps have that sum, and none goes where nothing curves but the penalty.
+    """
+    return W if W.shape[1] == 1 else W - W.mean(1, keepdims=True)
 
 
 def _solved(R: np.ndarray, by: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array, issparse
 from threadpoolctl import threadpool_limits
 
 # Numbers of X in a block, and the least rows in one.
@@ -34,9 +35,9 @@ class Sums(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """X (n d); Y (c n), a class a row, c = 1 for two classes; weight s (n), or None where every row weighs 1."""
+    """X (n d), dense or sparse; Y (c n), a class a row, c = 1 for two classes; weight s (n), or None where every row weighs 1."""
 
-    X: np.ndarray
+    X: np.ndarray | csr_array
     Y: np.ndarray
     s: np.ndarray | None
 
@@ -49,16 +50,17 @@ class Lesson(NamedTuple):
     def every(self, k: int) -> Lesson:
         """Each kth row alone."""
         s = None if self.s is None else self.s[::k]
-        return Lesson(np.ascontiguousarray(self.X[::k]), np.ascontiguousarray(self.Y[:, ::k]), s)
+        X = self.X[::k] if issparse(self.X) else np.ascontiguousarray(self.X[::k])
+        return Lesson(X, np.ascontiguousarray(self.Y[:, ::k]), s)
 
     def total(self) -> float:
         """The sum of the weights."""
-        return float(len(self.X)) if self.s is None else float(self.s.sum())
+        return float(self.X.shape[0]) if self.s is None else float(self.s.sum())
 
     def sums(self, W: np.ndarray, b: np.ndarray, threads: ThreadPoolExecutor | None = None) -> Sums:
         """Summed over all rows, W (d c) and b (c) in the precision of X; loss and sums of shares in double."""
         n, d = self.X.shape
-        step = max(FEWEST_ROWS, BLOCK // max(d, 1))
+        step = max(FEWEST_ROWS, BLOCK * n // max(self.X.size, 1))
         blocks = -(-n // step)
         bounds = sorted({step * (blocks * share // SHARES) for share in range(SHARES)} | {n})
         W, b = np.ascontiguousarray(W, dtype=self.X.dtype), b.astype(self.X.dtype)
