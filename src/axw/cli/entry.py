@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from axw.cli.allocating import start_again
 from axw.cli.faults import FAULTS, closed_stdout, report, terminates
 from axw.cli.output import counted_warnings, speak_utf8
 
@@ -21,6 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     speak_utf8()
     try:
         with terminates(), counted_warnings(everything=debug):
+            if arguments is None:
+                start_again(words)
             code = _run(words)
             if sys.stdout is not None:
                 sys.stdout.flush()  # a full disk or a closed pipe behind stdout shows here, and not in the interpreter's exit

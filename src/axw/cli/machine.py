@@ -6,7 +6,7 @@ The whole is plain JSON, schema "axw.doctor/1":
     processor   name, cores, cores that this process may use, features that PyTorch's kernels can use
     threads     of PyTorch and of each BLAS and OpenMP library, and the variables that set them
     devices     accelerators, with their memory
-    memory      bytes: total, available
+    memory      bytes: total, available;  allocator: of the commands that train
     folders     path, what for, writable, free bytes
     extras      name, for what, packages with versions (null = not there), installed, the pip line
     problems    what stops every command, each with what to do;  notes: what is good to know
@@ -19,12 +19,14 @@ import os
 import platform
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from axw.cli.allocating import allocator
 from axw.cli.output import refusal
 from axw.version import __version__
 
@@ -37,7 +39,7 @@ EXTRAS = {
     "sql": "tables beyond memory, in DuckDB",
     "tensorboard": "curves in TensorBoard",
 }
-VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "AXW_DATA")
+VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LD_PRELOAD", "AXW_ALLOCATOR", "AXW_DATA")
 # Names as PyTorch knows them: wide products, products of bfloat16 and int8, tiles.
 FEATURES = (
     "avx2",
@@ -95,9 +97,16 @@ def requirements(package: str = "axw") -> tuple[list[str], dict[str, list[str]]]
     for line in lines:
         name = re.match(r"[A-Za-z0-9._-]+", line)
         of = re.search(r"extra\s*==\s*['\"]([^'\"]+)['\"]", line)
-        if name:
+        if name and _here(line):
             (extras.setdefault(of[1], set()) if of else needed).add(name[0].lower())
     return sorted(needed), {name: sorted(packages) for name, packages in extras.items()}
+
+
+def _here(line: str) -> bool:
+    """Whether a requirement is one on this system and processor."""
+    facts = {"sys_platform": sys.platform, "platform_machine": platform.machine()}
+    asked = re.findall(r"(sys_platform|platform_machine)\s*==\s*['\"]([^'\"]+)['\"]", line)
+    return all(facts[name] == value for name, value in asked)
 
 
 def installed(package: str) -> str | None:
@@ -169,8 +178,8 @@ def devices(torch: Any) -> list[dict[str, Any]]:
     return found
 
 
-def memory() -> dict[str, int | None]:
-    """Bytes: all there is, and what a new process could use (Linux only)."""
+def memory() -> dict[str, Any]:
+    """Bytes: all there is, and what a new process could use (Linux only); who hands it out where models are trained."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -179,7 +188,8 @@ def memory() -> dict[str, int | None]:
         available = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
     except OSError:
         available = None
-    return {"total": total, "available": int(available[1]) * 1024 if available else None}
+    free = int(available[1]) * 1024 if available else None
+    return {"total": total, "available": free, "allocator": allocator()}
 
 
 def folders() -> list[dict[str, Any]]:
@@ -240,6 +250,7 @@ def to_text(found: Mapping[str, Any]) -> str:
         f"threads     PyTorch {thread['torch'] or '-'}; {pools or '-'}",
         *(f"            {name}={value}" for name, value in thread["variables"].items()),
         f"memory      {size(found['memory']['available'])} of {size(found['memory']['total'])} available",
+        f"allocator   {found['memory']['allocator']}, of axw fit, ladder and resume",
         *(f"device      {one['device']}: {one['name']}, {size(one['memory'])}" for one in found["devices"]),
     ]
     if not found["devices"]:
