@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from axw.cli.allocating import library, preloading
 
 sys.path.insert(0, str(Path(__file__).parent))
 from translation_worker import CONTENDERS, PAD, batches
@@ -34,8 +37,10 @@ class Contender:
     def __init__(self, name: str, python: str, settings: dict[str, object]) -> None:
         self.name = name
         command = [python, str(WORKER), name, json.dumps(settings)]
+        # axw's worker has the allocator that `axw fit` has.
+        env = preloading(os.environ, library()) if name.startswith("axw") else None
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
         )
         self.rounds: list[float] = []
         self.memory: list[float] = []

@@ -10,7 +10,8 @@ quality  axw's recipe and BERT of the same size under Hugging Face's Trainer (Ad
          vocabulary, lines, batch tokens and minutes; both are asked for the same hidden words of the validation lines.
          Needs words/brown.train.txt.gz and words/brown.valid.txt.gz in AXW_DATA.
 
---peer-python is a Python with transformers, torch and accelerate; default: this one. Without them the peer is skipped.
+--peer-python is a Python with transformers, torch and accelerate; default: this one. Without them the peer is skipped. axw's
+worker of `speed` has the allocator that `axw fit` has.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from axw.cli.allocating import library, preloading
 
 HERE = Path(__file__).parent
 VOCABULARY, ROWS, LENGTH, STEPS, FIRST = 8000, 64, 128, 2, 5
@@ -93,8 +96,15 @@ def speed(rounds: int, threads: int, python: str) -> None:
         commands |= {f"Hugging Face {p}": [*peer, p, str(threads)] for p in ("fp32", "bf16")}
     rates: dict[str, list[float]] = {name: [] for name in commands}
     environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    trained = preloading(environment, library()) or environment
     workers = {
-        name: subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        name: subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=trained if name.startswith("axw") else environment,
+        )
         for name, words in commands.items()
     }
     try:
