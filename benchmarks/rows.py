@@ -84,10 +84,11 @@ def made_up(n: int, e: int, d: int, classes: int = 2) -> tuple[np.ndarray, np.nd
     return X, scores.argmax(1), edges
 
 
-def product(rounds: int) -> None:
+def product(rounds: int, sizes: list[str]) -> None:
     """A X for weighted edges, by precision."""
     print("A X, ms (median)\n")
-    for size, (n, e, d) in SIZES.items():
+    for size in sizes:
+        n, e, d = SIZES[size]
         rng = np.random.default_rng(0)
         A = csr_array((rng.uniform(0.5, 2, e), (rng.integers(0, n, e), rng.integers(0, n, e))), shape=(n, n))
         A.sort_indices()
@@ -121,10 +122,10 @@ def product_ways(A: csr_array, X: np.ndarray) -> dict[str, Callable[[], object]]
     return ways | {"PyG CSR": lambda: spmm(sparse, T), "PyG edge_index": lambda: conv(T, index, weight)}
 
 
-def logistic(rounds: int) -> None:
+def logistic(rounds: int, sizes: list[str]) -> None:
     """W to the same objective, double precision: scikit-learn stops at its tolerance, axw where it is at least as low."""
     print("Logistic regression with C = 1, seconds (median)\n")
-    for size in SIZES:
+    for size in sizes:
         X, y, _ = cora() if size == "Cora's" else made_up(SIZES[size][0], 1, SIZES[size][2], 10 if size == "1e5" else 2)
         X, y = (X[:1400] - X[:1400].mean(0), y[:1400]) if size == "Cora's" else (X, y)
         Y = np.eye(y.max() + 1)[y]
@@ -298,12 +299,16 @@ def new(rounds: int) -> None:
 def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
+    words.add_argument(
+        "--size", nargs="+", choices=SIZES, default=list(SIZES), help="of the parts product and logistic"
+    )
     words.add_argument("--rounds", type=int, default=7)
     words.add_argument("--processor", action="store_true", help="time of the processor, all threads together")
     asked = words.parse_args()
     if len(asked.part) == 1:
         print(f"\n## {asked.part[0]} ({torch.get_num_threads()} threads)\n")
-        globals()[asked.part[0]](asked.rounds)
+        part = asked.part[0]
+        globals()[part](asked.rounds, *([asked.size] if part in ("product", "logistic") else []))
         return
     for part in asked.part:
         subprocess.run(
@@ -314,6 +319,8 @@ def main() -> None:
                 part,
                 "--rounds",
                 str(asked.rounds),
+                "--size",
+                *asked.size,
                 *(["--processor"] if asked.processor else []),
             ],
             check=True,
