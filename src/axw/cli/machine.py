@@ -6,7 +6,7 @@ The whole is plain JSON, schema "axw.doctor/1":
     processor   name, cores, cores that this process may use, features that PyTorch's kernels can use
     threads     of PyTorch and of each BLAS and OpenMP library, and the variables that set them
     devices     accelerators, with their memory
-    memory      bytes: total, available;  allocator: of the commands that train
+    memory      bytes: total, available;  allocator: of the commands that train;  mimalloc: its library (null = not there)
     folders     path, what for, writable, free bytes
     extras      name, for what, packages with versions (null = not there), installed, the pip line
     problems    what stops every command, each with what to do;  notes: what is good to know
@@ -26,7 +26,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from axw.cli.allocating import allocator
+from axw.cli.allocating import allocator, library
 from axw.cli.output import refusal
 from axw.version import __version__
 
@@ -189,7 +189,7 @@ def memory() -> dict[str, Any]:
     except OSError:
         available = None
     free = int(available[1]) * 1024 if available else None
-    return {"total": total, "available": free, "allocator": allocator()}
+    return {"total": total, "available": free, "allocator": allocator(), "mimalloc": str(library() or "") or None}
 
 
 def folders() -> list[dict[str, Any]]:
@@ -250,7 +250,8 @@ def to_text(found: Mapping[str, Any]) -> str:
         f"threads     PyTorch {thread['torch'] or '-'}; {pools or '-'}",
         *(f"            {name}={value}" for name, value in thread["variables"].items()),
         f"memory      {size(found['memory']['available'])} of {size(found['memory']['total'])} available",
-        f"allocator   {found['memory']['allocator']}, of axw fit, ladder and resume",
+        f"allocator   {found['memory']['allocator']} of axw fit, ladder and resume",
+        *(f"            for Python: LD_PRELOAD={path}" for path in [found["memory"]["mimalloc"]] if path),
         *(f"device      {one['device']}: {one['name']}, {size(one['memory'])}" for one in found["devices"]),
     ]
     if not found["devices"]:
