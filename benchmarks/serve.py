@@ -72,6 +72,18 @@ class Served:
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
+    def processor(self) -> tuple[float, float]:
+        """Seconds of processor time of the thread that reads and writes, and of those that compute."""
+        first, others = 0.0, 0.0
+        for thread in Path(f"/proc/{self.process.pid}/task").iterdir():
+            user, system = (thread / "stat").read_text().rpartition(")")[2].split()[11:13]
+            seconds = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+            if thread.name == str(self.process.pid):
+                first += seconds
+            else:
+                others += seconds
+        return first, others
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(60)
@@ -148,7 +160,10 @@ def told(name: str, found: list[Asked], seconds: float) -> None:
 
 
 def speed(model: Path, seconds: float) -> None:
-    """Answers a second: of the plain loop, of batches of 64, and of the server with 1, 8 and 64 clients."""
+    """Answers a second: of the plain loop, of batches of 64, and of the server with 1, 8 and 64 clients.
+
+    What it costs to read and write is told apart from what the model costs, by the threads of the server.
+    """
     served = Served(model, "--threads", "1")
     try:
         verb, question = question_for(served.port)
@@ -157,7 +172,11 @@ def speed(model: Path, seconds: float) -> None:
             asyncio.run(crowd(served.port, request, clients, 2))
             once, took = asyncio.run(crowd(served.port, request, clients, 3))
             times = max(3, min(500, int(seconds / max(took / 3, 1e-4))))
-            told(f"served, {clients} clients", *asyncio.run(crowd(served.port, request, clients, times)))
+            before = served.processor()
+            found, took = asyncio.run(crowd(served.port, request, clients, times))
+            told(f"served, {clients} clients", found, took)
+            each = [1e3 * (now - then) / len(found) for now, then in zip(served.processor(), before, strict=True)]
+            print(f"{'':<28} processor time an answer: {each[0]:.2f} ms to read and write, {each[1]:.2f} ms to compute")
     finally:
         served.stop()
     plain(model, verb, question, seconds)

@@ -47,7 +47,7 @@ def test_answers_are_the_same_alone_and_together():
             near(one.json(), other.json(), question)
         return (await client.get("/metrics")).text
 
-    counts = tiny.run(tiny.service(*tiny.MAKERS, limits=Limits(queue=500)), use)
+    counts = tiny.run(tiny.service(*tiny.MAKERS, limits=Limits(queue=500, seconds=600.0)), use)
     mean = next(line for line in counts.splitlines() if line.startswith("axw_batch_size_mean"))
     assert float(mean.split()[1]) > 1.5  # and they were together
 
@@ -276,5 +276,27 @@ def test_a_client_that_leaves_frees_the_model():
             assert len(await asyncio.wait_for(quick, 20)) == 1
         finally:
             await serving.stop()
+
+    asyncio.run(main())
+
+
+def test_a_crowd_that_is_there_is_not_waited_for_and_its_last_ends_the_wait():
+    async def main():
+        batcher = Batcher(lambda key, items: list(items), None, Limits(gather=1.0), Brake())
+        batcher._crowd = 3
+        asked = [asyncio.create_task(batcher.ask("a", [i])) for i in range(2)]
+        await asyncio.sleep(0)
+        company = asyncio.create_task(batcher._company())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert batcher.waiting == 2 and not company.done()
+        asked.append(asyncio.create_task(batcher.ask("a", [2])))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert company.done()
+        with pytest.raises(StopIteration):  # it does not even look away
+            batcher._company().send(None)
+        for each in asked:
+            each.cancel()
 
     asyncio.run(main())

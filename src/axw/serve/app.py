@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_type_hints
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -36,25 +38,35 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
 }
 
 
-class _StrictRequest(Request):
-    """A request whose JSON has every key once, no NaN, and no depth without end."""
-
-    async def json(self) -> Any:
-        body = await self.body()
-        try:
-            return json_from_bytes(body, "the body")
-        except ModelError as error:
-            raise Refusal("bad_json", error.what) from None
-
-
 class _StrictRoute(APIRoute):
+    """A question's JSON has every key once, no NaN, and no depth without end; then its schema is checked, and it is asked.
+
+    FastAPI writes the schema of the API from the same endpoint. Its own way to call one looks for parameters in the query, in
+    headers and in dependencies, of which no question has any.
+    """
+
     def get_route_handler(self) -> Callable[[Request], Any]:
-        handle = super().get_route_handler()
+        if self.body_field is None:
+            return super().get_route_handler()
+        endpoint, schema = self.endpoint, TypeAdapter(get_type_hints(self.endpoint)["question"])
 
-        async def strictly(request: Request) -> Response:
-            return await handle(_StrictRequest(request.scope, request.receive))
+        async def ask(request: Request) -> Response:
+            body = await request.body()
+            try:
+                question = schema.validate_python(json_from_bytes(body, "the body") if body else None)
+            except ModelError as error:
+                raise Refusal("bad_json", error.what) from None
+            except ValidationError as fault:
+                raise _invalid(fault.errors(include_url=False, include_context=False)[0]) from None
+            return await endpoint(request, request.path_params["id"], question)
 
-        return strictly
+        return ask
+
+
+def _invalid(fault: Mapping[str, Any], skip: int = 0) -> Refusal:
+    """What the first fault that the schema found is, and where, without the first `skip` steps of the way there."""
+    where = ".".join(str(part)[:40] for part in fault["loc"][skip:])
+    return Refusal("invalid", f"{where}: {fault['msg']}" if where else str(fault["msg"]))
 
 
 def make_app(service: Service, hosts: Sequence[str] = LOOPBACK, metrics: Metrics | None = None) -> Guard:
@@ -83,8 +95,8 @@ def make_app(service: Service, hosts: Sequence[str] = LOOPBACK, metrics: Metrics
     )
     app.router.route_class = _StrictRoute
     _say_refusals(app)
+    _add_verbs(app, service)  # before the others: routes are tried in their order
     _add_state(app, service, metrics)
-    _add_verbs(app, service)
     add_page(app)
     _name_ids(app, sorted(service.models))
     return Guard(app, service, metrics, hosts)
@@ -121,14 +133,10 @@ def _say_refusals(app: FastAPI) -> None:
 
     async def invalid(request: Request, fault: Exception) -> Response:
         assert isinstance(fault, RequestValidationError)
-        first = fault.errors()[0]
-        where = ".".join(str(part)[:40] for part in first["loc"][1:])
-        return refuse(request, Refusal("invalid", f"{where}: {first['msg']}" if where else str(first["msg"])))
+        return refuse(request, _invalid(fault.errors()[0], skip=1))
 
     async def http(request: Request, fault: Exception) -> Response:
         assert isinstance(fault, HTTPException)
-        if isinstance(fault.__cause__, Refusal):  # raised where the body was read
-            return refuse(request, fault.__cause__)
         codes = {400: "bad_json", 405: "method_not_allowed"}
         found = refuse(request, Refusal(codes.get(fault.status_code, "not_found")))
         found.headers.update({k: v for k, v in (fault.headers or {}).items() if k.lower() == "allow"})
@@ -254,21 +262,36 @@ async def _answer(
     service: Service, request: Request, id: str, verb: str, key: Hashable, items: Sequence[Any]
 ) -> Response:
     """The answers; where the client leaves before, its items leave the queue."""
-    asked = asyncio.ensure_future(service.ask(service.find(id, verb), verb, key, items))
-    left = asyncio.ensure_future(_until_left(request))
+    asking = asyncio.current_task()
+    assert asking is not None
+    watched = _Watched(asking)
+    watch = asyncio.create_task(watched.until_left(request))
     try:
-        await asyncio.wait({asked, left}, return_when=asyncio.FIRST_COMPLETED)
-        if not asked.done():
-            return Response(status_code=499)  # nobody reads it
-        return _json({"model": id, "answers": await asked})
+        answers = await service.ask(service.find(id, verb), verb, key, items)
+    except asyncio.CancelledError:
+        if not watched.left:
+            raise
+        asking.uncancel()
+        return Response(status_code=499)  # nobody reads it
     finally:
-        for task in (asked, left):
-            task.cancel()
+        watched.asking = None
+        watch.cancel()
+    return _json({"model": id, "answers": answers})
 
 
-async def _until_left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+@dataclass
+class _Watched:
+    """The task that asks for a client, which is cancelled when the client leaves before it is done."""
+
+    asking: asyncio.Task[Any] | None
+    left: bool = False
+
+    async def until_left(self, request: Request) -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        if self.asking is not None:
+            self.left = True
+            self.asking.cancel()
 
 
 def _resident() -> int:

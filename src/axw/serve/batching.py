@@ -80,7 +80,7 @@ class Batcher:
         self.answer, self.executor, self.limits, self.brake = answer, executor, limits, brake
         self.sizes: deque[int] = deque(maxlen=1000)
         self._queue: deque[_Waiting] = deque()
-        self._some = asyncio.Event()
+        self._some, self._full = asyncio.Event(), asyncio.Event()
         self._crowd = 1
 
     @property
@@ -100,6 +100,8 @@ class Batcher:
         waiting = _Waiting(key, items, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._some.set()
+        if len(self._queue) >= self._crowd:
+            self._full.set()
         try:
             async with asyncio.timeout(self.limits.seconds):
                 return await waiting.answer
@@ -118,11 +120,16 @@ class Batcher:
                 await self._answer(batch)
 
     async def _company(self) -> None:
-        """Wait while more keep coming, for as many as there were last time."""
+        """Wait while more keep coming, for as many as there were last time; no longer than until these are there."""
         for _ in range(_WAITS):
             before = self.waiting
-            await asyncio.sleep(self.limits.gather)
-            if self.waiting >= self._crowd or self.waiting == before:
+            if before >= self._crowd:
+                return
+            self._full.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.limits.gather):
+                    await self._full.wait()
+            if self.waiting == before:
                 return
 
     def _next(self) -> list[_Waiting]:

@@ -35,6 +35,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+_RAW = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_OURS = {name.encode() for name in HEADERS} | {b"x-request-id"}
 _PLAIN = ("/", "/healthz", "/readyz", "/v1/models", "/metrics", "/openapi.json")
 
 
@@ -142,10 +144,9 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            extra = {**HEADERS, "x-request-id": self._request}
-            headers = [(n.lower(), v) for n, v in message.get("headers", []) if n.lower().decode() not in extra]
-            headers += [(name.encode(), value.encode()) for name, value in extra.items()]
-            await self._send({**message, "headers": headers})
+            theirs = ((name.lower(), value) for name, value in message.get("headers", []))
+            headers = [header for header in theirs if header[0] not in _OURS]
+            await self._send({**message, "headers": [*headers, *_RAW, (b"x-request-id", self._request.encode())]})
             return
         body, more = message.get("body", b""), message.get("more_body", False)
         while len(body) > CHUNK:
