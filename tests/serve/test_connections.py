@@ -208,4 +208,4 @@ def test_sigterm_lets_what_is_in_progress_end_and_leaves_with_0(tmp_path):
 
 def in_flight(port):
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        return float(answer.read().decode().split("axw_requests_in_flight ")[1].split()[0])
+        return float(answer.read().decode().split("\naxw_requests_in_flight ")[1].split()[0])

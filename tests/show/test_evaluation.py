@@ -101,6 +101,8 @@ def test_three_classes_and_several_numbers_have_reports_too() -> None:
         assert value["targets"][k]["measures"]["mae"] == pytest.approx(error.mean(), rel=1e-6)
         assert list(value["targets"][k]["picture"]["rows"][0]["outputs"]) == [name]
     assert [line.split(":")[0] for line in value["verdict"]] == list(Y.columns)
+    many, whole = targets_report({f"t{i}": parts["half"] for i in range(60)}, SOURCE, title="sixty numbers")
+    assert len(many.encode()) < 1 << 20 and "Shown are 12 of 60 targets" in many and len(whole["targets"]) == 60
 
 
 def test_what_was_learned_from_is_known_of_a_model_without_its_rows(tmp_path) -> None:

@@ -15,6 +15,7 @@ from axw.show.report_page import compact, decimals
 
 MOST_WEIGHTS = 12  # bars of one output
 MOST_OUTPUTS = 6  # of a model of many classes, on the page
+MOST_TARGETS = 12  # sections of the page
 
 
 def run_page(report: Mapping[str, Any]) -> str:
@@ -36,7 +37,10 @@ def run_page(report: Mapping[str, Any]) -> str:
 
 
 def _targets(targets: Sequence[Mapping[str, Any]], unit: str) -> str:
-    return "".join(section(f"Target: {one['name']}", _about(one, unit, 3)) for one in targets)
+    shown = "".join(section(f"Target: {one['name']}", _about(one, unit, 3)) for one in targets[:MOST_TARGETS])
+    if len(targets) > MOST_TARGETS:
+        shown += paragraph(f"Shown are {MOST_TARGETS} of {len(targets)} targets; the JSON holds all.", "soft")
+    return shown
 
 
 def _about(report: Mapping[str, Any], unit: str, level: int) -> str:

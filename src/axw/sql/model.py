@@ -126,7 +126,8 @@ def fit(  # noqa: PLR0913  (one call says the whole question; there is no state 
     penalty: float | None = None,
     seed: int = 0,
 ) -> SqlModel:
-    """Fit Y = [X, A X, log(1 + count), A L] W + b where the table is. The model learns no more of the rows than sums.
+    """Fit Y = [X, A X, log(1 + count), A L] W + b where the table is. W is learned from sums over the rows; what
+    is said of single rows (`left_out`) is of a sample of them, of at most `SAMPLE`.
 
     table      a table of the engine, `engine.read("rows.parquet")`
     target     the column to predict; rows in which it is missing are left out, with a `DataWarning`

@@ -6,9 +6,9 @@ digits, and "other" for a level that had no column of its own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,13 @@ from axw.models.tables.problem import TableRows
 from axw.models.tables.smoothing import SmoothingStep
 
 MOST_LETTERS = 200  # of a value
+
+
+class Texts(NamedTuple):
+    """rows (m), rising; cells (m columns): what stands in them."""
+
+    rows: np.ndarray
+    cells: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -70,18 +77,34 @@ class Cells:
             return ""
         return self.answered[self.targets.index(feature) if self.classes is None else 0]
 
-    def values(self, term: Term, place: np.ndarray, slot: np.ndarray, feature: np.ndarray) -> np.ndarray:
+    def texts(self, terms: Sequence[Term]) -> list[Texts]:
+        """What stands in the rows that each term is of; terms that read the same rows, such as heads, are told once."""
+        known: dict[int, Texts] = {}
+        found = []
+        for term in terms:
+            if term.places is None:
+                found.append(Texts(np.arange(len(self.asked)), self.asked))
+                continue
+            if not any(self.behind(term)):
+                found.append(Texts(np.zeros(0, np.int64), pd.DataFrame()))
+                continue
+            if id(term.places) not in known:
+                rows = np.unique(term.places)
+                known[id(term.places)] = Texts(rows, self._remembered(rows))
+            found.append(known[id(term.places)])
+        return found
+
+    def values(self, term: Term, texts: Texts, place: np.ndarray, slot: np.ndarray, feature: np.ndarray) -> np.ndarray:
         """What stands there, as text: one for each (row that asks, slot, feature) of a term."""
-        columns = np.array(self.behind(term), dtype=object)
         if term.places is None and term.relation != OWN:
             return self._told_together(term, place, feature)
+        columns = np.array(self.behind(term), dtype=object)[feature]
         found = np.full(len(place), "", dtype=object)
-        rows, back = (place, None) if term.places is None else np.unique(term.places[place, slot], return_inverse=True)
-        told = self.asked if term.places is None else self._remembered(rows)
-        for column in dict.fromkeys(columns[feature]):
-            if column in told.columns:
-                here = columns[feature] == column
-                found[here] = told[column].to_numpy()[(rows if back is None else back)[here]]
+        at = np.searchsorted(texts.rows, place if term.places is None else term.places[place, slot])
+        for column in dict.fromkeys(columns):
+            if column in texts.cells.columns:
+                here = columns == column
+                found[here] = texts.cells[column].to_numpy()[at[here]]
         return found
 
     def _told_together(self, term: Term, place: np.ndarray, feature: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from axw.models.tables.cells import Cells
+    from axw.models.tables.cells import Cells, Texts
 
 OWN = "own row"
 COUNT = "n"  # the feature that says how many rows are read
@@ -153,7 +153,12 @@ def explain(  # noqa: PLR0913 (what an explanation is made of)
     cells: Cells,
 ) -> Explanation:
     """Write terms out as contributions. `outputs` (n c) is what the model answered: the sum must be it."""
-    frames = [frame for term in terms for frame in _lines(term, ids, memory_ids, names, cells)]
+    texts = cells.texts(terms)
+    frames = [
+        frame
+        for term, told in zip(terms, texts, strict=True)
+        for frame in _lines(term, ids, memory_ids, names, cells, told)
+    ]
     keys = ["place", "row", "output", "relation", "read", "feature"]
     lines = pd.concat(frames, ignore_index=True)
     # Heads read the same row: one line a row read, with the weight of all heads together.
@@ -162,8 +167,8 @@ def explain(  # noqa: PLR0913 (what an explanation is made of)
     return Explanation(lines, outputs, tuple(ids), tuple(names), exact)
 
 
-def _lines(
-    term: Term, ids: Sequence[Any], memory_ids: np.ndarray, names: Sequence[str], cells: Cells
+def _lines(  # noqa: PLR0913 (a term, and what its rows and cells are called)
+    term: Term, ids: Sequence[Any], memory_ids: np.ndarray, names: Sequence[str], cells: Cells, texts: Texts
 ) -> list[pd.DataFrame]:
     n, r = term.A.shape
     rows = np.arange(n)[:, None] if term.places is None else term.places
@@ -187,7 +192,7 @@ def _lines(
                     "weight": term.A[place, slot],
                     "contribution": contribution[place, slot, feature],
                     "column": columns[feature],
-                    "value": pd.Series(cells.values(term, place, slot, feature), dtype=object),
+                    "value": pd.Series(cells.values(term, texts, place, slot, feature), dtype=object),
                 }
             )
         )
