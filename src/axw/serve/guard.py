@@ -65,8 +65,11 @@ class Guard:
         answer = _Answer(send, request)
         self.service.in_flight += 1
         try:
+            late = (
+                self.service.draining
+            )  # one that has come before the signal is in progress, also where its body has not
             receive = await self._body(scope, receive)  # first: a refusal before it would reset the connection
-            self._check(scope)
+            self._check(scope, late)
             await self.app(scope, receive, answer.send)
         except Refusal as refusal:
             await answer.refuse(refusal)
@@ -77,7 +80,7 @@ class Guard:
             self.service.in_flight -= 1
             self.metrics.count(_asked(scope["path"]), answer.status, time.monotonic() - began)
 
-    def _check(self, scope: MutableMapping[str, Any]) -> None:
+    def _check(self, scope: MutableMapping[str, Any], late: bool) -> None:
         headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
         hosts = [value for name, value in headers if name == b"host"]
         if len(hosts) != 1 or _without_port(hosts[0]) not in self.hosts:
@@ -89,7 +92,7 @@ class Guard:
             raise Refusal("foreign_origin")
         if scope["path"] == "/metrics" and not _is_loopback(scope.get("client")):
             raise Refusal("only_here")
-        if self.service.draining and scope["path"] != "/healthz":
+        if late and scope["path"] != "/healthz":
             raise Refusal("draining")
         if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
             found = dict(headers)
