@@ -32,7 +32,8 @@ def explanation_page(explanation: Mapping[str, Any], title: str) -> str:
 def _row(row: Mapping[str, Any]) -> str:
     row = plain(row)
     said = "".join(f"<h3>{name(f'{output}: {signed(value)}')}</h3>\n" for output, value in row["outputs"].items())
-    said += "".join(picture(drawing.svg, drawing.twin) for drawing in row_drawings(row))
+    pictures = "".join(f"<div>{picture(drawing.svg, drawing.twin)}</div>\n" for drawing in row_drawings(row))
+    said += f'<div class="beside">{pictures}</div>\n' if pictures else ""
     if not row["contributions"]:
         said += paragraph("Nothing was read and no column counted.", "soft")
     if not any(line["relation"] != "own row" for line in row["contributions"]):

@@ -82,6 +82,8 @@ li{overflow-wrap:anywhere}
 .verdict strong{color:var(--orange)}
 .scroll{overflow-x:auto}
 .picture svg{min-width:30rem}
+.beside{display:grid;gap:0 2rem}
+@media(min-width:96rem){.beside{grid-template-columns:repeat(2,minmax(0,1fr));width:92rem;margin-left:calc(50% - 46rem)}}
 table{border-collapse:collapse;min-width:min(100%,34rem);font-variant-numeric:tabular-nums;font-size:.9rem}
 th,td{text-align:right;padding:.32rem .6rem;border-bottom:1px solid var(--rule);white-space:nowrap}
 th{font-weight:600;color:var(--soft)}
