@@ -19,7 +19,7 @@ def _transformer() -> TransformerSettings:
         heads=4,
         d_ff=256,
         positions="rotary",
-        dropout=0.2,
+        dropout=0.3,
         attention_dropout=0.0,
         feedforward_dropout=0.0,
     )
