@@ -7,11 +7,9 @@ by size and walks it each time: a tenth of a step, all of it while the other thr
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 
 from axw.errors import UsageError
@@ -42,7 +40,7 @@ def start_again(words: Sequence[str]) -> None:
 
 def allocator() -> str:
     """Whose memory the commands that train take: "mimalloc", what is preloaded already, or "system"."""
-    preloaded = next((name for name in _ALLOCATORS if name in os.environ.get("LD_PRELOAD", "")), None)
+    preloaded = _preloaded(os.environ)
     if preloaded is not None:
         return preloaded
     return "system" if os.environ.get(CHOICE) == "system" or library() is None else "mimalloc"
@@ -55,18 +53,25 @@ def _trains(words: Sequence[str]) -> bool:
 
 def preloading(environment: Mapping[str, str], path: Path | None) -> dict[str, str] | None:
     """The environment with the library in front; None where it is not there, or an allocator is preloaded."""
-    before = environment.get("LD_PRELOAD", "")
-    if path is None or any(name in before for name in _ALLOCATORS):
+    if path is None or _preloaded(environment) is not None:
         return None
     # Memory that is freed is kept, since the next step asks for as much again.
     kept = {"MIMALLOC_PURGE_DELAY": "-1"}
-    return {**kept, **environment, "LD_PRELOAD": f"{path} {before}".strip()}
+    return {**kept, **environment, "LD_PRELOAD": f"{path} {environment.get('LD_PRELOAD', '')}".strip()}
+
+
+def _preloaded(environment: Mapping[str, str]) -> str | None:
+    """The allocator that is preloaded already."""
+    return next((name for name in _ALLOCATORS if name in environment.get("LD_PRELOAD", "")), None)
 
 
 def library() -> Path | None:
     """Where mimalloc is; None where it is not installed, or cannot be loaded here."""
     if not sys.platform.startswith("linux"):
         return None
+    import ctypes
+    from importlib import metadata
+
     try:
         path = Path(str(metadata.distribution(PACKAGE).locate_file("cmeel.prefix/lib/libmimalloc.so")))
         ctypes.CDLL(str(path))
