@@ -41,7 +41,7 @@ def test_only_commands_that_train_have_it(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.csv")
     code, said = run("fit", "table", missing, "--target", "y", "--save", str(tmp_path / "run"))
     assert code == 3 and said[-1] == "True" and "There is no such file" in said[0]
-    for words in (["check", missing], ["fit", "--help"]):
+    for words in (["check", missing], ["fit", "--help"], ["fit", "table", missing, "--engine=duckdb"]):
         assert run(*words)[1][-1] == "False"
     code, said = run("fit", "table", missing, "--target", "y", "--save", str(tmp_path / "run"), AXW_ALLOCATOR="system")
     assert code == 3 and said[-1] == "False"

@@ -48,7 +48,8 @@ def allocator() -> str:
 
 def _trains(words: Sequence[str]) -> bool:
     """Whether it is worth it: not for a help page, and not where another program (Java) would inherit it."""
-    return bool(words) and words[0] in _TRAINS and not {"--engine", "--help", "-h"} & set(words)
+    options = {word.partition("=")[0] for word in words}
+    return bool(words) and words[0] in _TRAINS and not {"--engine", "--help", "-h"} & options
 
 
 def preloading(environment: Mapping[str, str], path: Path | None) -> dict[str, str] | None:
