@@ -3,12 +3,12 @@
     AXW_DATA=/path/to/data python benchmarks/feedforward.py --out feedforward.jsonl [--seeds 4] [--steps 500] [--jobs 2]
     AXW_DATA=/path/to/data python benchmarks/feedforward.py --out feedforward.jsonl --choose-rate
 
-Eight kinds of the paper and ReLU squared on two tasks: span filling as in the paper (15 %, mean length 3, an encoder-decoder,
-nats per target piece) and masked words (15 % of the words, an encoder, nats per hidden piece), over the Brown corpus. As in the
-paper: no biases, no dropout, RMS norm before each sub-layer, relative positions, Adafactor with the inverse square root of the
-step, and two thirds of the width for gated kinds, so that all kinds have as many weights. Unlike it: no decay over the last
-tenth of the steps, scores divided by sqrt(d_k), and all else smaller. The rate is chosen for ReLU alone, with a seed that is
-not used again, and is the same for all kinds.
+Eight kinds of the paper and ReLU squared on two tasks: span filling as in the paper (15 %, mean length 3, an encoder-
+decoder, nats per target piece) and masked words (15 % of the words, an encoder, nats per hidden piece), over the Brown
+corpus. As in the paper: no biases, no dropout, RMS norm before each sub-layer, relative positions, Adafactor with the
+inverse square root of the step, and two thirds of the width for gated kinds, so that all kinds have as many weights;
+bfloat16 with weights kept in float32. Unlike it: no decay over the last tenth of the steps, scores divided by sqrt(d_k),
+and all else smaller. The rate is chosen for ReLU alone, with a seed that is not used again, and is the same for all kinds.
 
 Each run uses one thread, and is one line of the file --out once it has ended: stopped and started again, the rest is done.
 Needs words/brown.train.txt.gz and words/brown.valid.txt.gz in AXW_DATA.
@@ -99,6 +99,7 @@ def settings_of(job: Job) -> Any:
         keep="last",
         seed=job.seed,
         threads=1,
+        precision="bf16",
     )
     return WordsSettings(
         network=network,
