@@ -10,13 +10,19 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from transformers import BertConfig, BertForMaskedLM
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
 VOCABULARY, ROWS, LENGTH, STEPS = 8000, 64, 128, 2
 PAD, BOS, EOS, MASK, FIRST = 0, 1, 2, 4, 5
+PADDING = {"input_ids": PAD, "attention_mask": 0, "offset_mapping": (0, 0), "special_tokens_mask": 1}
+WARMING, TIMED = 5, 30  # steps before the run, by which its number of steps is chosen
 
 
 def bert(size: int) -> BertForMaskedLM:
@@ -63,7 +69,10 @@ def speed(precision: str) -> None:
 
 
 def train(folder: Path, minutes: float) -> None:
-    """Trainer with its defaults, but for the rate, the warm-up and the batch; writes FOLDER/answers.npz."""
+    """Trainer with its defaults, but for the rate, the warm-up and the batch; writes FOLDER/answers.npz.
+
+    Whole words are hidden, as in what is asked (Trainer's collator then writes [MASK] over each of them).
+    """
     from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerFast, Trainer, TrainingArguments
 
     names = {
@@ -74,14 +83,21 @@ def train(folder: Path, minutes: float) -> None:
         "mask_token": "[MASK]",
     }
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"), **names)
-    lines = (folder / "train.txt").read_text(encoding="utf-8").split("\n")
-    pieces = tokenizer(lines, add_special_tokens=False)["input_ids"]
-    rows = [{"input_ids": [BOS, *ids[: LENGTH - 2], EOS]} for ids in pieces if ids]
+    rows = rows_of(tokenizer, (folder / "train.txt").read_text(encoding="utf-8").split("\n"))
     mean = sum(len(row["input_ids"]) for row in rows) / len(rows)
-    model = bert(len(tokenizer))
     settings = json.loads((folder / "settings.json").read_text())
+    hiding = DataCollatorForLanguageModeling(tokenizer, whole_word_mask=True, mlm_probability=settings["ratio"])
 
-    def trainer(steps: int) -> Trainer:
+    def collate(batch: list[dict[str, list[Any]]]) -> Any:
+        """The collator does not pad where each piece is from, so that the rows are padded before."""
+        longest = max(len(row["input_ids"]) for row in batch)
+        return hiding(
+            [{name: [*row[name], *[by] * (longest - len(row[name]))] for name, by in PADDING.items()} for row in batch]
+        )
+
+    def trained(steps: int) -> tuple[BertForMaskedLM, float]:
+        """A new model after so many steps, and the seconds of one."""
+        model = bert(len(tokenizer))
         arguments = TrainingArguments(
             output_dir=str(folder / "hf"),
             use_cpu=True,
@@ -91,22 +107,47 @@ def train(folder: Path, minutes: float) -> None:
             train_sampling_strategy="group_by_length",
             learning_rate=settings["rate"],
             warmup_steps=0.06,
+            remove_unused_columns=False,
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
             logging_steps=200,
             seed=0,
         )
-        return Trainer(model, arguments, data_collator=DataCollatorForLanguageModeling(tokenizer), train_dataset=rows)
+        trainer = Trainer(model, arguments, data_collator=collate, train_dataset=rows)
+        started = time.perf_counter()
+        trainer.train()
+        return model, (time.perf_counter() - started) / steps
 
-    started = time.perf_counter()
-    trainer(12).train()
-    steps = max(1, int(minutes * 60 / ((time.perf_counter() - started) / 12)))
-    model = bert(len(tokenizer))
-    started = time.perf_counter()
-    trainer(steps).train()
-    print(f"Hugging Face: {steps} steps in {time.perf_counter() - started:.0f} s", file=sys.stderr)
+    trained(WARMING)
+    _, pace = trained(TIMED)
+    steps = max(1, int(minutes * 60 / pace))
+    model, pace = trained(steps)
+    print(f"Hugging Face: {steps} steps in {steps * pace:.0f} s", file=sys.stderr)
     answer(model.eval(), folder)
+
+
+def rows_of(tokenizer: PreTrainedTokenizerFast, lines: list[str]) -> list[dict[str, list[Any]]]:
+    """The lines as the collator reads them: ids between <s> and </s>, and from which letters each is, so that it sees words."""
+    told = tokenizer(lines, add_special_tokens=False, return_offsets_mapping=True)
+    rows = []
+    for line, ids, offsets in zip(lines, told["input_ids"], told["offset_mapping"], strict=True):
+        if ids:
+            read = [BOS, *ids[: LENGTH - 2], EOS]
+            special = [1, *[0] * (len(read) - 2), 1]
+            letters = [
+                (begin + (line[begin] == " "), end) for begin, end in offsets[: LENGTH - 2]
+            ]  # a gap is a new word
+            where = [(0, 0), *letters, (0, 0)]
+            rows.append(
+                {
+                    "input_ids": read,
+                    "attention_mask": [1] * len(read),
+                    "offset_mapping": where,
+                    "special_tokens_mask": special,
+                }
+            )
+    return rows
 
 
 @torch.no_grad()

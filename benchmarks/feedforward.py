@@ -45,7 +45,7 @@ PAPER = {
     "reglu": (1.953, 0.003, 1.645),
 }
 WARMUP = 100
-RATES = (0.025, 0.05, 0.1)  # 0.1 is 1 / sqrt(WARMUP): T5's rate, 1 / sqrt(step)
+RATES = (0.025, 0.05, 0.1, 0.2, 0.4)  # 0.1 is 1 / sqrt(WARMUP): T5's rate, 1 / sqrt(step)
 CHOOSING_SEED = 1000
 
 

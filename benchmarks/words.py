@@ -166,7 +166,7 @@ def quality(minutes: float, threads: int, python: str, rate: float, lines: int) 
         return
     asked = held_out(model.vocabulary, valid, settings.longest - AROUND)
     with tempfile.TemporaryDirectory() as place:
-        _ask(Path(place), model, train, asked, {"rate": rate, "batch_tokens": settings.batch_tokens})
+        _ask(Path(place), model, train, asked, {"rate": rate, "batch_tokens": settings.batch_tokens, "ratio": settings.share})
         words = [python, str(HERE / "bert_worker.py"), "train", place, str(minutes), str(threads)]
         subprocess.run(words, check=True, stdout=sys.stderr, env=os.environ | {"OMP_NUM_THREADS": str(threads)})
         _tell("Hugging Face", _answers(Path(place), asked))
