@@ -52,6 +52,15 @@ def fit(*words: str) -> int:
     return main(["fit", "translation", *words, *TINY])
 
 
+def test_the_report_of_a_fit_is_the_one_that_is_made_of_its_files_read_again(here: Path) -> None:
+    from axw import Translator
+    from axw.show.run_report import report_value
+
+    told = json.loads((here / "bpe.run" / "report.json").read_text())
+    again = report_value(here / "bpe.run", Translator.load("bpe.run"), findings=told["findings"])
+    assert json.loads(json.dumps(again)) == told and told["examples"]
+
+
 def test_files_of_unequal_length(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "cut.en").write_text("\n".join((TARGET * 4)[:-1]) + "\n", encoding="utf-8")
     assert fit("a.de", str(tmp_path / "cut.en"), "--save", str(tmp_path / "run")) == 3

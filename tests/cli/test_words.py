@@ -43,6 +43,16 @@ def fit(folder, name, *words, text="corpus.txt"):
     return main(["fit", "words", str(folder / text), "--save", str(folder / name), *SMALL, *words])
 
 
+def test_the_report_of_a_fit_is_the_one_that_is_made_of_its_files_read_again(place):
+    from axw import MaskedLanguageModel
+    from axw.show.run_report import report_value
+
+    folder = place / "words.run"
+    told = json.loads((folder / "report.json").read_text())
+    again = report_value(folder, MaskedLanguageModel.load(folder), findings=told["findings"])
+    assert json.loads(json.dumps(again)) == told and told["examples"]
+
+
 def test_masks_are_filled_in_text_and_in_json(place, capsys):
     assert main(["fill", str(place / "words.run"), "Anna likes [MASK] .", "--top", "3"]) == 0
     out, err = capsys.readouterr()

@@ -16,6 +16,7 @@ from axw.errors import UsageError
 if TYPE_CHECKING:
     from axw.learning import TrainSettings
     from axw.models.text_model import Place
+    from axw.show.evaluation import HeldOut
 
 RunFolder = Annotated[
     Path,
@@ -111,13 +112,16 @@ def prepare(save: Path) -> None:
     keep_freed_memory()
 
 
-def write_report(model: Any, place: Place, findings: Sequence[str]) -> None:
-    """RUN/report.html and RUN/report.json: how it went, how good it is, examples; findings: what was met in the data."""
+def write_report(model: Any, place: Place, findings: Sequence[str], held_out: HeldOut | None = None) -> None:
+    """RUN/report.html and RUN/report.json: how it went, how good it is, examples; findings: what was met in the data.
+
+    `held_out` spares reading the files once more, which is minutes of a text of ten million lines.
+    """
     if place.folder is None or not leads():
         return
     from axw.show.run_report import run_report
 
-    run_report(place.folder, model, findings=findings)
+    run_report(place.folder, model, held_out, findings=findings)
     say(f"report: {Path(place.folder) / 'report.html'}")
 
 

@@ -91,8 +91,10 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
     """Train in a run folder, newly begun or resumed; the lines that say what came of it."""
     from axw.data import PairFile
     from axw.learning import from_dict
+    from axw.models.translation.data import translation_data
     from axw.models.translation.settings import TranslationSettings
     from axw.models.translation.translator import Translator
+    from axw.show.evaluation import HeldOut
 
     place = replace(place, start=_started(files["from"]) if "from" in files else None)
     with PairFile(files["source"], files["target"]) as pairs:
@@ -100,7 +102,8 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
         say(findings[0])
         valid = _pairs(files["valid_source"], files["valid_target"], findings) if "valid_source" in files else None
         model = Translator(from_dict(TranslationSettings, settings)).fit(pairs.source, pairs.target, valid, place)
-    write_report(model, place, findings)
+        held = translation_data(pairs.source, pairs.target, valid).valid
+    write_report(model, place, findings, HeldOut(list(held.source), list(held.target)))
     return "\n".join([saved_line(place, model.facts), *(scores(model, *valid) if valid is not None else [])])
 
 

@@ -140,8 +140,9 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
     """Train in a run folder, newly begun or resumed; the line that says what came of it."""
     from axw.data import LineFile
     from axw.learning import from_dict
-    from axw.models.words.masked_words import MaskedLanguageModel
+    from axw.models.words.masked_words import MaskedLanguageModel, words_data
     from axw.models.words.settings import WordsSettings
+    from axw.show.evaluation import HeldOut
 
     place = replace(place, start=_started(files["from"]) if "from" in files else None)
     with LineFile(files["train"]) as lines:
@@ -149,7 +150,8 @@ def learn(settings: Mapping[str, Any], files: Mapping[str, str], place: Place) -
         say(findings[0])
         valid = read_told(files["valid"], findings) if "valid" in files else None
         model = MaskedLanguageModel(from_dict(WordsSettings, settings)).fit(lines, valid, place)
-    write_report(model, place, findings)
+        held = list(words_data(lines, valid).valid)
+    write_report(model, place, findings, HeldOut(held))
     return saved_line(place, model.facts)
 
 
