@@ -6,8 +6,9 @@
 speed    d 256, 4 layers, 4 heads, feed-forward 1,024, GELU, 64 x 128 pieces of 8,000; fresh 80/10/10 masks at every step,
          dropout 0.1 where BERT has it by default (embedded words, A, sub-layer outputs), AdamW. Four processes take turns; each
          turn is two steps, and the ratio is that of the medians.
-quality  axw's recipe and BERT of the same size under Hugging Face's Trainer (AdamW, linear decay, rate --rate), the same
-         vocabulary, lines, batch tokens and minutes; both are asked for the same hidden words of the validation lines.
+quality  `axw fit words` as it stands, and BERT of the same size under Hugging Face's Trainer (AdamW, linear decay, rate --rate,
+         bfloat16), the same vocabulary, lines, batch tokens, share of hidden words and minutes; both are asked for the same
+         hidden words of the validation lines.
          Needs words/brown.train.txt.gz and words/brown.valid.txt.gz in AXW_DATA.
 
 --peer-python is a Python with transformers, torch and accelerate; default: this one. Without them the peer is skipped. axw's
@@ -24,7 +25,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,43 +140,39 @@ def _turn(worker: subprocess.Popen[str]) -> dict[str, float]:
 
 def quality(minutes: float, threads: int, python: str, rate: float, lines: int) -> None:
     """Both are trained for so long, one after the other, and asked for the same words."""
-    from dataclasses import replace
-
-    import torch
-
     from axw.data import read_lines
-    from axw.learning.allocator import keep_freed_memory
     from axw.models.words.masked_words import MaskedLanguageModel
     from axw.models.words.measures import AROUND, held_out
-    from axw.models.words.settings import WordsSettings
 
-    keep_freed_memory()
-    torch.set_num_threads(threads)
     folder = Path(os.environ.get("AXW_DATA", "")) / "words"
     train, valid = (list(read_lines(folder / f"brown.{part}.txt.gz")) for part in ("train", "valid"))
     train, valid = (train[:lines], valid[:lines]) if lines else (train, valid)
-    settings = WordsSettings()
-    settings = replace(settings, train=replace(settings.train, minutes=minutes, threads=threads))
-    model = MaskedLanguageModel(settings).fit(train, valid)
-    training = model.facts["training"]
-    print(f"axw: {training['steps']} steps in {training['took']}", file=sys.stderr)
-    _tell("axw", model.evaluate(valid))
-    if why := missing(python):
-        print(f"Hugging Face is skipped: {why} (in {python})")
-        return
-    asked = held_out(model.vocabulary, valid, settings.longest - AROUND)
-    with tempfile.TemporaryDirectory() as place:
-        _ask(Path(place), model, train, asked, {"rate": rate, "batch_tokens": settings.batch_tokens, "ratio": settings.share})
-        words = [python, str(HERE / "bert_worker.py"), "train", place, str(minutes), str(threads)]
-        subprocess.run(words, check=True, stdout=sys.stderr, env=os.environ | {"OMP_NUM_THREADS": str(threads)})
-        _tell("Hugging Face", _answers(Path(place), asked))
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for part, text in (("train", train), ("valid", valid)):
+            (place / f"{part}.txt").write_text("\n".join(text), encoding="utf-8")
+        axw = [sys.executable, "-c", "import sys; from axw.cli import main; sys.exit(main())"]
+        files = [str(place / "train.txt"), "--valid", str(place / "valid.txt"), "--save", str(place / "run")]
+        words = [*axw, "fit", "words", *files, "--minutes", str(minutes), "--threads", str(threads)]
+        subprocess.run(words, check=True, stdout=sys.stderr, env=environment)
+        model = MaskedLanguageModel.load(place / "run")
+        settings = model.settings
+        _tell("axw", model.evaluate(valid))
+        if why := missing(python):
+            print(f"Hugging Face is skipped: {why} (in {python})")
+            return
+        asked = held_out(model.vocabulary, valid, settings.longest - AROUND)
+        _ask(place, model, asked, {"rate": rate, "batch_tokens": settings.batch_tokens, "ratio": settings.share})
+        words = [python, str(HERE / "bert_worker.py"), "train", name, str(minutes), str(threads)]
+        subprocess.run(words, check=True, stdout=sys.stderr, env=environment)
+        _tell("Hugging Face", _answers(place, asked))
 
 
-def _ask(place: Path, model: Any, train: Sequence[str], asked: Any, settings: dict[str, float]) -> None:
-    """The files that the peer reads: text, vocabulary, the batches with hidden words, settings."""
+def _ask(place: Path, model: Any, asked: Any, settings: dict[str, float]) -> None:
+    """The files that the peer reads, beside the text: vocabulary, the batches with hidden words, settings."""
     import numpy as np
 
-    (place / "train.txt").write_text("\n".join(train), encoding="utf-8")
     (place / "tokenizer.json").write_bytes(model.vocabulary.tokenizer_json())
     (place / "settings.json").write_text(json.dumps(settings))
     arrays = {}
