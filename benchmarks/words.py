@@ -185,11 +185,14 @@ def _answers(place: Path, asked: Any) -> dict[str, float]:
     """What the peer guessed, added up as axw's own guesses are."""
     import numpy as np
 
-    from axw.models.words.measures import collected
+    from axw.models.words.measures import PieceScores, collected
 
     with np.load(place / "answers.npz") as found:
-        answers = iter([(found[f"nats{i}"], found[f"right{i}"]) for i in range(len(asked.batches))])
-    return collected(asked, lambda _: next(answers)).measures()
+        scored = [
+            (found[f"nats{i}"], found[f"right{i}"], batch.masked.targets) for i, batch in enumerate(asked.batches)
+        ]
+    answers = iter([PieceScores(nats, right, first, -nats) for nats, right, first in scored])  # it kept no other guess
+    return collected(asked, lambda _: next(answers))[0].measures()
 
 
 def _tell(name: str, measures: dict[str, float]) -> None:

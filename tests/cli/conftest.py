@@ -1,6 +1,12 @@
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def a_folder_to_be_in(tmp_path_factory, monkeypatch):
+    """Ladders write their reports into the folder that one is in, which is not the checkout."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("in"))
+
+
 @pytest.fixture(scope="session")
 def titanic(tmp_path_factory):
     """A folder with train.csv (400 passengers) and test.csv (100 others of the same families and classes)."""

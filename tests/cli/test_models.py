@@ -4,12 +4,17 @@ import csv
 import io
 import json
 import math
+import os
 import re
+import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from axw.cli import main
+from axw.cli.report_place import stem
+from axw.errors import UsageError
 
 FIT = ["--target", "survived", "--drop", "name", "--id", "passenger", "--relation", "same:family,class"]
 
@@ -107,6 +112,54 @@ def test_fit_and_evaluate_write_a_report(titanic, model, tmp_path, capsys):
     capsys.readouterr()
     assert main(["evaluate", str(model), "-", "--report", str(page)]) == 2
     assert "A report reads its data twice" in capsys.readouterr().err
+
+
+def test_an_evaluation_leaves_its_report_in_the_folder_of_the_model(titanic, model, tmp_path, capsys, monkeypatch):
+    import axw
+    from axw.storage import read_folder
+
+    folder, test = tmp_path / "m.axw", str(titanic / "test.csv")
+    shutil.copytree(model, folder)
+    assert main(["evaluate", str(folder), test, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["rows"] == 100 and err == f"report: {folder / 'report-test.html'}\n"
+    value = json.loads((folder / "report-test.json").read_text())
+    assert value["title"] == "survived in test.csv" and value["reproduce"]["command"].startswith(
+        f"axw evaluate {folder} "
+    )
+    assert {part["slice"] for part in value["slices"]} == {"class that it should be", "rows that are read"}
+    assert set(read_folder(folder).names).isdisjoint({"report-test.html", "report-test.json"}), "and nobody warns"
+    axw.load(folder).save(folder, overwrite=True)
+    assert not (folder / "report-test.html").exists(), "it spoke of the model before"
+    assert main(["evaluate", str(folder), test, "--no-report"]) == 0 and capsys.readouterr().err == ""
+    assert not (folder / "report-test.html").exists()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((titanic / "test.csv").read_bytes())))
+    assert main(["evaluate", str(folder)]) == 0
+    assert capsys.readouterr().err == "no report is written of data from stdin: name a file\n"
+    (folder / "report-test.html").write_text("mine")
+    assert main(["evaluate", str(folder), test]) == 0
+    out, err = capsys.readouterr()
+    assert "accuracy" in out and "report-test.html is there already, and is not a report of axw; --report FILE" in err
+    with pytest.raises(UsageError, match="such as 'report-test.html'"):
+        axw.load(folder).save(folder, overwrite=True)
+    assert (folder / "report-test.html").read_text() == "mine"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_costs_the_report_and_not_the_measures(titanic, model, tmp_path, capsys):
+    folder = tmp_path / "m.axw"
+    shutil.copytree(model, folder)
+    folder.chmod(0o555)
+    assert main(["evaluate", str(folder), str(titanic / "test.csv")]) == 0
+    out, err = capsys.readouterr()
+    assert "accuracy" in out and "Permission denied; --report FILE.html names another place" in err
+    folder.chmod(0o755)
+
+
+def test_what_a_file_is_called_in_the_name_of_its_report():
+    told = {"a/test.csv": "test", "brown.valid.txt.gz": "brown.valid", "-": "stdin", "noend": "noend", ".csv": ".csv"}
+    assert {name: stem(Path(name)) for name in told} == told
+    assert len(stem(Path("x" * 251 + ".csv")).encode()) == 200
 
 
 def test_several_targets_are_one_model_and_a_section_each(titanic, tmp_path, capsys):

@@ -216,7 +216,16 @@ def test_the_ladder(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Pa
     out = tmp_path / "out"
     page = (out / "report.html").read_text()
     value = json.loads((out / "report.json").read_text())
-    numbers_are_known(page, value, {"2", "13", "0.05", "4000", "1", "16"})  # names of measures and of their protocols
+    numbers_are_known(
+        page, value, {"2", "13", "0.05", "4000", "1", "16", "20"}
+    )  # names of measures and of their protocols
+    looked, best = value["looked"], max(value["rungs"], key=lambda rung: rung["bleu"]["mean"])
+    assert (
+        looked["rung"] == best["rung"] and looked["said"] in page and looked["picture"]["schema"] == "axw.alignment/1"
+    )
+    lines = dict(zip(Path("short.de").read_text().splitlines(), Path("short.en").read_text().splitlines(), strict=True))
+    assert all(lines[one["source"]] == one["reference"] for one in looked["examples"])
+    assert sum(part["lines"] for part in looked["slices"]) == value["data"]["measured pairs"]
     assert "Met in the data" in page and len(value["findings"]) == 2
     assert value["command"].startswith("axw ladder translation ") and "out-again" in value["command"]
     assert "Quality against cost" in page and json.loads((out / "report.json").read_text())["rungs"] == told["rungs"]

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -179,13 +180,24 @@ def test_the_ladder_is_printed_and_the_page_written(place, capsys):
     assert page.count("<svg") == 1 and "Quality against cost" in page and len(page.encode()) < 1 << 20
     assert value["command"].startswith("axw ladder words ") and "--seed 0" in value["command"]
     assert "--set network.heads=2" in value["command"] and "--threads 1" in value["command"]
-    numbers_are_known(page, value)
+    numbers_are_known(page, value, {"20"})
+    looked = value["looked"]
+    assert looked["rung"] == value["use"]["rung"] and len(looked["examples"]) == 9 and looked["unit"] == "word"
+    assert all("[MASK]" in one["source"] for one in looked["examples"]) and looked["said"] in page
+    hidden = value["data"]["hidden words"]
+    for by in ("times the word is in the training text", "words in its line"):
+        parts = [part for part in looked["slices"] if part["slice"] == by]
+        share = sum(part["value"] * part["lines"] for part in parts) / sum(part["lines"] for part in parts)
+        used = next(rung for rung in value["rungs"] if rung["rung"] == looked["rung"])
+        assert sum(part["lines"] for part in parts) == hidden
+        assert share == pytest.approx(used["measures"]["word_accuracy"])
     assert [found.rpartition("/")[2] for found in value["findings"]] == ["corpus.txt: 60 lines", "valid.txt: 9 lines"]
     assert "Met in the data" in page
     for rung in value["rungs"]:
         low, high = rung["interval"]
         assert low <= rung["measures"]["nats_per_word"] <= high and rung["seconds"] > 0
     assert main([*words, "--rung", "unigram", "--json"]) == 0
+    assert Path("corpus-ladder.html").is_file() and Path("corpus-ladder.json").is_file()
     assert json.loads(capsys.readouterr().out)["rungs"][0]["rung"] == "unigram"
     assert main([*words, "--rung", "unigramm"]) == 2
     assert "Did you mean 'unigram'" in capsys.readouterr().err

@@ -19,7 +19,8 @@ from axw.show.evaluation import HeldOut, OfTarget, Source, evaluation_report, sa
 from axw.show.more_samples import f1_of, flat_tree
 from axw.show.run_page import run_page
 from axw.show.run_samples import Samples
-from axw.show.table_samples import held_out_answers, of_table, of_targets
+from axw.show.samples_page import slices_part
+from axw.show.table_samples import by_class, held_out_answers, of_table, of_targets
 from axw.show.weights import weights_of
 from tests.models.tables import made_up
 from tests.serve import tiny
@@ -55,7 +56,9 @@ def test_rows_held_out_in_turn_are_compared_with_knowing_nothing(kind) -> None:
     else:
         assert found.baselines[0]["value"] == pytest.approx(np.abs(y - y.mean()).mean(), rel=1e-6)
         assert found.baselines[0]["model"] == pytest.approx(np.abs(y - answers).mean())
-    assert sum(part["lines"] for part in found.slices) == len(y)
+    for kind in {part["slice"] for part in found.slices}:
+        assert sum(part["lines"] for part in found.slices if part["slice"] == kind) == len(y)
+    assert len({part["slice"] for part in found.slices}) == 2, "by the answer, and by how many rows are read"
     assert {example["kind"] for example in found.examples} == {"typical", "best", "worst"}
     assert found.picture["schema"] == "axw.explanation/1"
 
@@ -125,6 +128,31 @@ def test_parts_that_were_not_computed_are_named() -> None:
     assert "Examples: too dear." in page and value["not_computed"] == ["Examples: too dear."]
     assert page.index("mean(age | home)") < page.index("All weights")
     numbers_are_known(page, json.loads(json.dumps(value)), NOT_DATA)
+
+
+def test_an_interval_of_many_rows_is_that_of_a_bootstrap_without_the_drawing(monkeypatch) -> None:
+    from axw.show import run_samples
+
+    random = np.random.default_rng(0)
+    by, value = random.random(997), random.gamma(2.0, 1.0, 997)
+    drawn = run_samples.slices("x", by, value, "m")
+    monkeypatch.setattr(run_samples, "MANY", 200)
+    counted = run_samples.slices("x", by, value, "m")
+    assert {part["interval"] for part in drawn} == {"bootstrap"} and {part["interval"] for part in counted} == {
+        "normal"
+    }
+    for one, other in zip(drawn, counted, strict=True):
+        assert one["value"] == other["value"] and one["lines"] == other["lines"]
+        assert other["low"] == pytest.approx(one["low"], abs=0.03) and other["high"] == pytest.approx(
+            one["high"], abs=0.03
+        )
+    assert "normal distribution" in slices_part(counted, "row") and "normal" not in slices_part(drawn, "row")
+
+
+def test_classes_of_slices_are_the_commonest_and_those_that_were_learned_from() -> None:
+    classes, codes = [f"c{k}" for k in range(30)], np.repeat(np.arange(-1, 29), np.arange(1, 31))
+    parts = by_class(classes, codes, np.ones(len(codes)), "m")
+    assert [part["from"] for part in parts] == [f"c{k}" for k in range(9, 29)] and parts[-1]["lines"] == 30
 
 
 def plain(numbers):

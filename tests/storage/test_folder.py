@@ -79,6 +79,26 @@ def test_replace(tmp_path: Path) -> None:
     assert contents(tmp_path / "nothing") == NEW
 
 
+def test_reports_beside_the_files_are_no_part_of_the_folder_and_go_with_it(tmp_path: Path) -> None:
+    from axw.show.page import head, page, paragraph
+
+    m = tmp_path / "m"
+    write_folder(m, OLD, meta={})
+    for name in ("report", "report-test", "report-brown.valid"):
+        (m / f"{name}.html").write_text(page("t", head("t", paragraph("Use X W."))))
+        (m / f"{name}.json").write_text('{"schema": "axw.evaluation_report/1", "title": "t"}')
+    assert set(read_folder(m).names) == set(OLD)
+    for mine in ("report-mine.html", "report-mine.json"):
+        for whose in ('{"schema": "axw.fill/1"}', "[", page("no verdict", ""), "<p>mine</p>"):
+            (m / mine).write_text(whose)
+            with pytest.raises(UsageError, match=f"holds 1 files that axw did not write, such as '{mine}'"):
+                write_folder(m, NEW, meta={}, replace=True)
+            assert (m / mine).read_text() == whose
+        (m / mine).unlink()
+    write_folder(m, NEW, meta={}, replace=True)
+    assert contents(m) == NEW
+
+
 def test_replace_never_removes_what_axw_did_not_write(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.txt").write_text("years")

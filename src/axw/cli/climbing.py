@@ -6,10 +6,10 @@ import platform
 import shutil
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from axw.cli.output import Progress, result, result_json
+from axw.cli.report_place import Place
 from axw.errors import UsageError, did_you_mean
 from axw.version import __version__
 
@@ -39,10 +39,10 @@ class Climb(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What is done with the result: printed as text or as JSON, and written as a page where `report` is a path."""
+    """What is done with the result: printed as text or as JSON, and written as a page where there is a place for it."""
 
     json: bool
-    report: Path | None
+    place: Place
     title: str
     command: str
 
@@ -93,20 +93,21 @@ def climb(
     else:
         groups = [] if grouped is None else [grouped.to_text(width).rstrip("\n")]
         result("\n\n".join([found.to_text(width).rstrip("\n"), *(each.text for each in related), *groups]))
-    if shown.report is not None:
-        from axw.cli.reports import write_pair
+    if shown.place.page is not None:
         from axw.show.report import Reproduce, ladder_report
 
         reproduce = Reproduce(shown.command, how.seed, took, versions(), [table.facts()])
-        page, value = ladder_report(
-            found,
-            reproduce,
-            title=shown.title,
-            findings=findings,
-            relations=[each.report for each in related],
-            by_group=grouped,
-        )
-        write_pair(shown.report, page, value)
+        with shown.place.attempt():
+            page, value = ladder_report(
+                found,
+                reproduce,
+                title=shown.title,
+                findings=findings,
+                relations=[each.report for each in related],
+                by_group=grouped,
+                X=parts.X,
+            )
+            shown.place.write(page, value)
 
 
 def _can_be_grouped(parts: Parts, task: str, how: Climb) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from axw.cli.options import Folds, Jobs, Json, Repeats, Seed, examples
 from axw.cli.output import writable_file
+from axw.cli.report_place import Place
 
 EPILOG = examples(
     "axw demo --folds 3",
@@ -44,5 +45,7 @@ def demo(
     read = tables.read(samples.path("titanic"))._replace(name="titanic.csv (bundled)")
     parts = tables.split(read, "survived", ["name"], "passenger")
     findings = tables.say_leaks(read, ["survived"], ["name"], "passenger")
-    shown = Shown(json, report, "Who survived the Titanic: which rung pays", typed_again(context, seed=seed))
+    shown = Shown(
+        json, Place(report, asked=True), "Who survived the Titanic: which rung pays", typed_again(context, seed=seed)
+    )
     climb(read, parts, "passenger", [SameValue("family", "class")], findings, Climb(folds, repeats, seed, jobs), shown)

@@ -7,7 +7,8 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from axw.cli.reports import told, write_pair
+from axw.cli.report_place import Place
+from axw.cli.reports import told
 from axw.cli.tables import looked_at, say_warnings
 from axw.errors import AxwError
 
@@ -77,7 +78,7 @@ def write(  # noqa: PLR0913 (what a fit knows)
             *missing,
         ],
     )
-    write_pair(save / "report.html", page, value)
+    Place(save / "report.html", asked=True).write(page, value)
 
 
 def _picture(

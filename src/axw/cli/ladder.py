@@ -23,7 +23,7 @@ from axw.cli.options import (
     examples,
     listed,
 )
-from axw.cli.output import writable_file
+from axw.cli.report_place import NoReport, ReportFile, checked, stem, usual
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -60,9 +60,8 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
         ),
     ] = None,
     json: Json = False,
-    report: Annotated[
-        Path | None, typer.Option("--report", help="Write the result as one HTML page.", metavar="FILE")
-    ] = None,
+    report: ReportFile = None,
+    no_report: NoReport = False,
     group: Annotated[
         str | None,
         typer.Option(
@@ -81,6 +80,7 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     Two questions are asked: rows whose relatives are known, and, where a relation is given, whole new groups. A rung pays
     where the interval of its difference to the rung below, corrected for overlap and for many rungs, lies below zero.
     With --group, selection and error rates and calibration are printed by group: measured, not used, unless --use-group is said.
+    The report is FILE-ladder.html in the folder that one is in.
     """
     from axw.cli import tables
     from axw.cli.again import typed_again
@@ -90,8 +90,7 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     specs = [parse(text) for text in relation or []]
     tables.named_rows(specs, id)
     measured = tables.measured(specs, group, favourable, use_group)
-    if report is not None:
-        writable_file(report)
+    place = checked(report, no_report)
     read = tables.read(file)
     left_out = [*listed(drop), *measured]
     values = tables.group_values(read, target, group)
@@ -100,7 +99,8 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     findings = tables.say_leaks(read, [target], left_out, id)
     how = Climb(folds, repeats, seed, jobs, task and task.value, rung, values, favourable)
     title, command = f"{target} in {Path(read.name).name}: which rung pays", typed_again(context, seed=seed)
-    shown = Shown(json, report, title, command)
+    place = place or usual(Path(), f"{stem(file)}-ladder")
+    shown = Shown(json, place, title, command)
     climb(read, parts, id, related, findings, how, shown)
 
 

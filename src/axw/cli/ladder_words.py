@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from axw.cli.options import Json, examples, listed
-from axw.cli.output import Progress, result, result_json, writable_file
+from axw.cli.output import Progress, result, result_json
+from axw.cli.report_place import NoReport, Place, ReportFile, checked, stem, usual
 from axw.cli.training import Budget, Minutes, RunSeed, Set, Steps, Threads, settings_of
 from axw.errors import UsageError
 
@@ -40,15 +41,15 @@ def ladder_words(  # noqa: PLR0913 (a command line has as many parameters as it 
     seed: RunSeed = None,
     threads: Threads = None,
     json: Json = False,
-    report: Annotated[
-        Path | None, typer.Option("--report", help="Write the result as one HTML page.", metavar="FILE")
-    ] = None,
+    report: ReportFile = None,
+    no_report: NoReport = False,
     change: Set = None,
 ) -> None:
     """Train the whole ladder on a text, the simplest rung first, and say which rung pays.
 
     From counting words over fixed neighbours and attention to every feed-forward kind, at equal numbers of weights: the same
-    steps, the same batches, the same hidden words. The budget is that of one rung and seed.
+    steps, the same batches, the same hidden words. The budget is that of one rung and seed. The report is TRAIN-ladder.html in
+    the folder that one is in.
     """
     from axw.cli.words import read_told
     from axw.ladders.words import ladder_settings, words_ladder, words_rungs
@@ -58,8 +59,7 @@ def ladder_words(  # noqa: PLR0913 (a command line has as many parameters as it 
         raise UsageError("The ladder needs two texts, and stdin is one.", "-", "Name two files.")
     settings = settings_of(ladder_settings(), change, Budget(steps, None, minutes, None, seed, threads))
     names = None if rung is None else named(rung, [each.name.strip() for each in words_rungs(settings.network)])
-    if report is not None:
-        writable_file(report)
+    place = checked(report, no_report) or usual(Path(), f"{stem(file)}-ladder")
     keep_freed_memory()
     findings: list[str] = []
     with Progress() as progress:
@@ -75,8 +75,9 @@ def ladder_words(  # noqa: PLR0913 (a command line has as many parameters as it 
         result_json(found.to_json())
     else:
         result(found.to_text())
-    if report is not None:
-        _write_report(found, report, valid, _command(context, settings.train), findings)
+    if place.page is not None:
+        with place.attempt():
+            _write_report(found, place, valid, _command(context, settings.train), findings)
 
 
 def _command(context: typer.Context, train: TrainSettings) -> str:
@@ -89,15 +90,16 @@ def _command(context: typer.Context, train: TrainSettings) -> str:
     return typed_again(context, **chosen, threads=train.threads or torch.get_num_threads())
 
 
-def _write_report(found: WordsLadder, report: Path, valid: Path, command: str, findings: list[str]) -> None:
-    from axw.cli.reports import write_pair
+def _write_report(found: WordsLadder, place: Place, valid: Path, command: str, findings: list[str]) -> None:
+    from axw.cli.climbing import versions
     from axw.show.ladder import LadderDisplay
+    from axw.show.ladder_samples import of_words_ladder
     from axw.show.words_ladder import words_page
 
-    title = f"Hidden words of {valid.name}: which rung pays"
-    value = {**found.to_json(), "title": title, "command": command, "findings": findings}
-    value["picture"] = LadderDisplay.from_estimator(found).to_json()
-    write_pair(report, words_page(found, title, command, findings), value)
+    title, looked = f"Hidden words of {valid.name}: which rung pays", of_words_ladder(found)
+    value = {**found.to_json(), "title": title, "command": command, "findings": findings, "looked": looked}
+    value |= {"picture": LadderDisplay.from_estimator(found).to_json(), "versions": versions()}
+    place.write(words_page(found, title, command, findings, looked, versions()), value)
 
 
 def named(texts: list[str], offered: list[str]) -> list[str]:

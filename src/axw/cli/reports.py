@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axw.cli.output import say
+from axw.cli.report_place import Place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,15 +15,6 @@ if TYPE_CHECKING:
     from axw.cli.tables import Table
     from axw.data import Finding
     from axw.show.evaluation import OfTarget
-
-
-def write_pair(path: Path, page: str, value: Mapping[str, Any]) -> None:
-    """The page, and beside it the same name with .json."""
-    from axw.storage import write_json, write_text
-
-    write_json(path.with_suffix(".json"), value)
-    write_text(path, page)
-    say(f"report: {path}")
 
 
 def of_fit(  # noqa: PLR0913 (what a fit knows)
@@ -61,7 +53,7 @@ def of_fit(  # noqa: PLR0913 (what a fit knows)
             notes=notes,
             unit="row",
         )
-    write_pair(save / "report.html", page, value)
+    Place(save / "report.html", asked=True).write(page, value)
 
 
 def of_table_evaluation(
@@ -70,7 +62,7 @@ def of_table_evaluation(
     known: pd.DataFrame,
     targets: Sequence[str],
     measures: Mapping[str, float],
-    path: Path,
+    place: Place,
     command: str,
 ) -> None:
     """The report of a model of a table on rows whose answers are known."""
@@ -87,7 +79,7 @@ def of_table_evaluation(
     else:
         samples = of_table(model, X, known[targets[0]].to_numpy())
         page, value = evaluation_report(samples, measures, source, title=title, findings=told(findings), unit="row")
-    write_pair(path, page, value)
+    place.write(page, value)
 
 
 def _of_targets(model: Any, X: pd.DataFrame, Y: pd.DataFrame, answers: Any) -> dict[str, OfTarget]:
@@ -104,7 +96,7 @@ def _of_targets(model: Any, X: pd.DataFrame, Y: pd.DataFrame, answers: Any) -> d
 
 
 def of_text_evaluation(
-    model: Any, file: Path, reference: Path | None, measures: Mapping[str, float], path: Path, command: str
+    model: Any, file: Path, reference: Path | None, measures: Mapping[str, float], place: Place, command: str
 ) -> None:
     """The report of a model of text on lines, pairs or trees."""
     from axw.cli.climbing import versions
@@ -125,7 +117,7 @@ def of_text_evaluation(
     page, value = evaluation_report(
         samples_of(model, held), measures, source, title=f"{model.kind}: {file.name}", findings=findings
     )
-    write_pair(path, page, value)
+    place.write(page, value)
 
 
 def told(findings: Sequence[Finding]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from axw.errors import DataError
 
 if TYPE_CHECKING:
     from axw.ladders.translation import Gold
+    from axw.ladders.translation_result import TranslationLadder
 
 EPILOG = examples(
     "axw ladder translation train.de train.en --valid valid.de valid.en --out rungs --steps 2 --rungs base,6,14",
@@ -63,7 +64,8 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
     import torch
 
     from axw.cli.again import typed_again
-    from axw.cli.reports import write_pair
+    from axw.cli.climbing import versions
+    from axw.cli.report_place import Place
     from axw.ladders.translation import Corpus, equal_budget, translation_ladder
     from axw.learning import with_settings
     from axw.learning.allocator import keep_freed_memory
@@ -101,7 +103,25 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
     value = {**found.to_json(), "title": title, "command": command, "verdict": verdict(found)}
     value["findings"] = findings
     value["picture"] = LadderDisplay.from_estimator(found).to_json()
-    write_pair(out / "report.html", translation_page(found, title, command, findings), value)
+    value |= {"looked": (looked := _looked(found)), "versions": versions()}
+    Place(out / "report.html", asked=True).write(
+        translation_page(found, title, command, findings, looked, versions()), value
+    )
+
+
+def _looked(found: TranslationLadder) -> dict[str, Any] | None:
+    """What the best rung made of the measured pairs, and the alignment of one of them by its run."""
+    from axw.errors import AxwError
+    from axw.models.loading import load
+    from axw.show.ladder_samples import of_translation_ladder
+
+    model = None
+    if found.held_out is not None:
+        try:
+            model = load(found.held_out.run)
+        except AxwError as error:  # the run may be gone, while its result is kept
+            say(f"no alignment is drawn: {error.what}")
+    return of_translation_ladder(found, model)
 
 
 def read_gold(folder: Path, source: Path, target: Path) -> Gold:

@@ -14,6 +14,7 @@ import typer
 from axw.cli.evaluating import is_text
 from axw.cli.options import Json, examples
 from axw.cli.output import result, result_json, say, to_json, writable_file
+from axw.cli.report_place import NoReport, Place, ReportFile, checked, none_of_stdin, stem, usual
 from axw.errors import DataError, GateError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -205,18 +206,17 @@ def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has 
     buckets: Annotated[
         bool, typer.Option("--buckets", help="For a translator: BLEU by the length of the source, too.")
     ] = False,
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report", help="Write examples, slices and baselines as one HTML page, and FILE.json.", metavar="FILE"
-        ),
-    ] = None,
+    report: ReportFile = None,
+    no_report: NoReport = False,
     fail_under: Annotated[
         list[str] | None,
         typer.Option("--fail-under", help="Exit with 7 where a measure is worse, repeatable.", metavar="MEASURE=VALUE"),
     ] = None,
 ) -> None:
-    """Measure a model on rows, lines or pairs whose answers are known and that it did not learn from."""
+    """Measure a model on rows, lines or pairs whose answers are known and that it did not learn from.
+
+    The folder of the model gets report-FILE.html, with examples, slices and baselines, and its JSON.
+    """
     from axw.cli import evaluating, reports
     from axw.cli.again import typed_again
     from axw.cli.training import refuse_stdin
@@ -224,15 +224,17 @@ def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has 
     from axw.models.tables.answers import target_columns
 
     gates = [_gate(text) for text in fail_under or []]
+    place = checked(report, no_report)
     if report is not None:
-        writable_file(report)
         refuse_stdin("A report reads its data twice", file)
     fitted = load(model)
     if is_text(fitted):
         found = evaluating.text_measures(fitted, file, reference, buckets)
-        if report is not None:
-            reports.of_text_evaluation(fitted, file, reference, found.measures, report, typed_again(context))
         _told(found.measures, found.lines, json, {"schema": "axw.evaluate/1", **found.facts})
+        place = place or _beside(model, file)
+        if place.page is not None:
+            with place.attempt():
+                reports.of_text_evaluation(fitted, file, reference, found.measures, place, typed_again(context))
         _hold(gates, found.measures)
         return
     if buckets:
@@ -249,11 +251,18 @@ def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has 
     if len(known) < len(frame):
         say(f"{len(frame) - len(known)} of {len(frame)} rows have no {' or '.join(targets)} and were left out")
     measures = evaluating.table_measures(fitted, known, targets)
-    if report is not None:
-        reports.of_table_evaluation(fitted, table, known, targets, measures, report, typed_again(context))
     facts = {"schema": "axw.evaluate/1", "rows": len(known), "data": table.facts()}
     _told(measures, [f"{len(known)} rows"], json, facts)
+    place = place or _beside(model, file)
+    if place.page is not None:
+        with place.attempt():
+            reports.of_table_evaluation(fitted, table, known, targets, measures, place, typed_again(context))
     _hold(gates, measures)
+
+
+def _beside(model: Path, file: Path) -> Place:
+    """The usual place of a report: in the model's folder, called after the data."""
+    return none_of_stdin() if str(file) == "-" else usual(model, f"report-{stem(file)}")
 
 
 def _told(measures: dict[str, float], lines: Sequence[str], json: bool, facts: dict[str, Any]) -> None:

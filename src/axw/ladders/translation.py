@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from axw.errors import AxwError, UsageError
-from axw.ladders.translation_result import TranslationLadder, build
+from axw.ladders.translation_result import TranslationHeldOut, TranslationLadder, build
 from axw.ladders.translation_rungs import TranslationRung, chosen
 from axw.learning.hooks import Hook
 from axw.learning.runs import fingerprint_of_bytes
@@ -79,7 +79,10 @@ def translation_ladder(
             results[rung.name].append(_one(rung, rung.settings(settings, seed), corpus, gold, folder, hooks))
             done += 1
     data = {**corpus.files, "training pairs": len(corpus.train[0]), "measured pairs": len(corpus.test[0])}
-    return build(asked, results, corpus.test[1], data, to_dict(settings))
+    found = build(asked, results, corpus.test[1], data, to_dict(settings))
+    best = next(rung for rung in asked if rung.name == found.best.rung)
+    said = TranslationHeldOut(*corpus.test, results[best.name][0]["said"], out / best.folder / "seed-0")
+    return replace(found, held_out=said)
 
 
 def _one(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,14 +59,29 @@ class TranslationRow:
     runs: tuple[dict[str, Any], ...]
 
 
+class TranslationHeldOut(NamedTuple):
+    """The measured pairs, what the first run of the best rung translated each source to, and the folder of that run."""
+
+    source: Sequence[str]
+    reference: Sequence[str]
+    said: Sequence[str]
+    run: Path
+
+
 @dataclass(frozen=True)
 class TranslationLadder:
-    """The result of `translation_ladder`."""
+    """The result of `translation_ladder`; held_out: what the best rung made of the measured pairs, not part of the JSON."""
 
     rows: tuple[TranslationRow, ...]
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
     protocols: Mapping[str, str]
+    held_out: TranslationHeldOut | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def best(self) -> TranslationRow:
+        """The rung with the most BLEU."""
+        return max(self.rows, key=lambda row: row.bleu.mean)
 
     def to_json(self) -> dict[str, Any]:
         """`axw.ladder.translation/1`: plain values; what is not a number is None."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from axw.data.line_file import LineFile
 from axw.data.sentences import Sentences
 from axw.data.vocabulary import Vocabulary
 from axw.equation import KINDS
 from axw.errors import DataError, NotFiniteError, UsageError, did_you_mean
-from axw.ladders.words_result import WordsAnswer, WordsLadder, build
+from axw.ladders.words_result import WordsAnswer, WordsHeldOut, WordsLadder, build
 from axw.learning import OptimizerSettings, ScheduleSettings, Trainer, TrainSettings, to_dict
+from axw.models.words.filled import TOKEN
 from axw.models.words.lesson import words_lesson
-from axw.models.words.measures import AROUND, HeldOut, guesses, held_out, unigram_guesses, windows
+from axw.models.words.measures import AROUND, HeldOut, held_out, hidden_in, unigram_guesses, windows, word_guesses
 from axw.models.words.settings import WordsSettings
 from axw.networks.blocks import TransformerSettings
 from axw.networks.masked_words import MaskedWords
@@ -144,7 +149,44 @@ def words_ladder(
         "hidden words": len(asked.line),
         "pieces": vocabulary.size,
     }
-    return build(chosen, answers, data, {"seeds": seeds, "words": to_dict(settings)})
+    found = build(chosen, answers, data, {"seeds": seeds, "words": to_dict(settings)})
+    return replace(found, held_out=_held_out(found, chosen, answers, lines, asked_lines, vocabulary))
+
+
+def _held_out(  # noqa: PLR0913 (the data, and what came of it)
+    ladder: WordsLadder,
+    rungs: Sequence[WordsRung],
+    answers: Sequence[WordsAnswer],
+    lines: Sequence[str],
+    asked_lines: Sequence[str],
+    vocabulary: Vocabulary,
+) -> WordsHeldOut | None:
+    """What the rung to use guessed, the first of its seeds."""
+    by_name = {rung.name.strip(): answer.hidden for rung, answer in zip(rungs, answers, strict=True)}
+    hidden = by_name.get(ladder.use["rung"])
+    if hidden is None:
+        return None
+    found = [[match for _, match in hidden_in(line, number)] for number, line in enumerate(asked_lines)]
+    words = [match.group() for matches in found for match in matches]
+    asked, counts = set(words), Counter[str]()
+    for line in lines:
+        counts.update(word for word in line.split() if word in asked)
+    order = np.argsort(hidden.word, kind="stable")
+    pieces = np.split(hidden.first[order], np.cumsum(np.bincount(hidden.word, minlength=len(words)))[:-1])
+    return WordsHeldOut(
+        masked=[_masked(line, matches) for line, matches in zip(asked_lines, found, strict=True)],
+        line=np.repeat(np.arange(len(found)), [len(matches) for matches in found]),
+        words=words,
+        seen=np.array([counts[word] for word in words], dtype=float),
+        guesses=[vocabulary.decode(ids.tolist()).strip() for ids in pieces],
+        hidden=hidden,
+    )
+
+
+def _masked(line: str, hidden: Sequence[re.Match[str]]) -> str:
+    ends = [0, *(match.end() for match in hidden)]
+    parts = [line[end : match.start()] for end, match in zip(ends, hidden, strict=False)]
+    return TOKEN.join([*parts, line[ends[-1] :]])
 
 
 def _named(rungs: list[WordsRung], names: Sequence[str] | None) -> list[WordsRung]:
@@ -165,8 +207,8 @@ def _answer(
     """The rung trained `seeds` times, and what it guessed each time."""
     started = time.monotonic()
     if rung.network is None:
-        counted = unigram_guesses(text.ids, vocabulary, asked)
-        return WordsAnswer([counted] * seeds, vocabulary.size, time.monotonic() - started)
+        counted, hidden = unigram_guesses(text.ids, vocabulary, asked)
+        return WordsAnswer([counted] * seeds, vocabulary.size, time.monotonic() - started, hidden=hidden)
     found, count = [], 0
     for seed in range(settings.train.seed, settings.train.seed + seeds):
         own = replace(settings, network=rung.network, train=replace(settings.train, seed=seed))
@@ -178,5 +220,6 @@ def _answer(
             trainer.fit(lesson.batches)
         except NotFiniteError as error:
             return WordsAnswer([], count, time.monotonic() - started, error.what)
-        found.append(guesses(network, asked))
-    return WordsAnswer(found, count, (time.monotonic() - started) / seeds)
+        found.append(word_guesses(network, asked))
+    by_line = [lines for lines, _ in found]
+    return WordsAnswer(by_line, count, (time.monotonic() - started) / seeds, hidden=found[0][1])

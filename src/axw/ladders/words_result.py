@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from axw.ladders.statistics import Interval, holm, holm_intervals
 from axw.measures.bootstrap import resampled
-from axw.models.words.measures import Guesses
+from axw.models.words.measures import Guesses, HiddenWords
 
 if TYPE_CHECKING:
     from axw.ladders.words import WordsRung
@@ -22,12 +22,32 @@ _SEEDS = (1.0, 1e-12)  # runs of other seeds do not overlap in what is random ab
 
 
 class WordsAnswer(NamedTuple):
-    """What a rung guessed, once a seed; how many weights it has; seconds to train it once; why it failed, if it did."""
+    """What a rung guessed, once a seed; how many weights it has; seconds to train it once; why it failed, if it did.
+
+    hidden   what the first seed guessed, word by word
+    """
 
     guesses: list[Guesses]
     parameters: int
     seconds: float
     failed: str = ""
+    hidden: HiddenWords | None = None
+
+
+class WordsHeldOut(NamedTuple):
+    """What the rung to use guessed for each hidden word, the first of its seeds.
+
+    masked   each validation line with [MASK] for what was hidden
+    line, words, seen, guesses (w,)   of each hidden word: its line, itself, how often it stands in the training text, and the
+             first guess
+    """
+
+    masked: list[str]
+    line: np.ndarray
+    words: list[str]
+    seen: np.ndarray
+    guesses: list[str]
+    hidden: HiddenWords
 
 
 @dataclass(frozen=True)
@@ -62,12 +82,16 @@ class WordsRow:
 
 @dataclass(frozen=True)
 class WordsLadder:
-    """The rows, the simplest first; the rung to use, and why; what it was made from."""
+    """The rows, the simplest first; the rung to use, and why; what it was made from.
+
+    held_out   what the rung to use guessed; not part of the JSON
+    """
 
     rows: tuple[WordsRow, ...]
     use: Mapping[str, str]
     data: Mapping[str, Any]
     settings: Mapping[str, Any]
+    held_out: WordsHeldOut | None = field(default=None, repr=False, compare=False)
 
     def to_text(self, width: int = 100) -> str:
         """A table for a terminal, at most 100 columns wide."""

@@ -23,7 +23,7 @@ def engine_samples(model: SqlModel, told: LeftOut) -> tuple[Samples, dict[str, f
     found, measures = _classes(model, told) if model.answer.classes is not None else _numbers(model, told)
     reads = _reads(model, told)
     parts = by_reads(reads.sum(1), found.each, found.measure) if reads.shape[1] else []
-    return replace(found.samples, slices=parts), measures
+    return replace(found.samples, slices=[*found.samples.slices, *parts]), measures
 
 
 def engine_weights(model: SqlModel) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from axw.show.escaping import escape, name
 from axw.show.style import CHART, COLOURS, PAGE
 from axw.show.svg import Svg
+from axw.storage.beside import VERDICT
 
 # Nothing may be fetched or run from this page, even where a word from the data slipped through as markup.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -33,13 +34,18 @@ def paragraph(words: object, kind: str = "") -> str:
     return f"<p{_kind(kind)}>{name(words, 2000)}</p>\n"
 
 
+def head(title: object, markup: str) -> str:
+    """How every report begins: its title, and the verdict in a box."""
+    return f"<h1>{name(title)}</h1>\n{VERDICT}\n{markup}</div>\n"
+
+
 def section(title: str, markup: str, level: int = 2) -> str:
     """A part of the page under a heading of that level; nothing where there is nothing to say."""
     return f"<section>\n<h{level}>{name(title)}</h{level}>\n{markup}</section>\n" if markup else ""
 
 
 def bullets(lines: Iterable[object]) -> str:
-    items = "".join(f"<li>{name(line, 2000)}</li>\n" for line in lines)
+    items = "".join(f"<li>{name('; '.join(str(line).split(chr(10))), 2000)}</li>\n" for line in lines)
     return f"<ul>\n{items}</ul>\n" if items else ""
 
 
@@ -76,6 +82,15 @@ def facts(pairs: Mapping[str, object]) -> str:
 
 def code(text: str) -> str:
     return f"<pre><code>{escape(text, 4000)}</code></pre>\n"
+
+
+def again(command: str, versions: Mapping[str, str] | None) -> str:
+    """What makes the same again: the command to paste, and what it was computed with."""
+    return code(command) + (facts({"versions": versions_text(versions)}) if versions else "")
+
+
+def versions_text(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{program} {version}" for program, version in versions.items())
 
 
 def picture(svg: Svg, twin: Twin | None) -> str:

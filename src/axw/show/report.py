@@ -3,9 +3,10 @@
 report     schema, title, verdict [text], questions [question], relations [relation], findings [finding],
            reproduce {command, seed, seconds, versions {..}, data [file]}, notes [text], ladder (`axw.ladder/1`),
            by_group (`axw.by_group/1`, or null)
-question   name, question, measure, better, chosen, verdict, explained, rungs [rung]
+question   name, question, measure, better, chosen, verdict, explained, rungs [rung], looked
 rung       number, name, reads, below, value, low, high, seconds, difference, difference_low, difference_high, p, pays,
            measures {..}, note
+looked     of a question: what its rung to use answered for held-out rows (see `axw.show.ladder_samples`), or null
 relation   name, facts {..}, degrees [{read, rows}]
 finding    severity, where, what, todo
 file       path, rows, columns, bytes, sha256
@@ -17,9 +18,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from axw.show.ladder_samples import of_question
 from axw.show.report_page import report_page
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from axw.data import Finding
     from axw.ladders.by_group import ByGroup
     from axw.ladders.result import Cell, Ladder, Row
@@ -54,18 +58,20 @@ def ladder_report(
     findings: Sequence[Finding] = (),
     relations: Sequence[Mapping[str, Any]] = (),
     by_group: ByGroup | None = None,
+    X: pd.DataFrame | None = None,
     notes: Iterable[str] = NOTES,
 ) -> tuple[str, dict[str, Any]]:
     """(page, value): the HTML page of a ladder, and the JSON-able value that holds every number on it.
 
     relations  name, facts and degrees of each
     by_group   how the answers fall on groups, from `axw.by_group`
+    X          the rows (n) of the ladder, for examples and slices; None = there are none
     """
     value: dict[str, Any] = {
         "schema": SCHEMA,
         "title": title,
         "verdict": [ladder.use["why"]],
-        "questions": [_question(ladder, question) for question in ladder.questions],
+        "questions": [_question(ladder, question, X) for question in ladder.questions],
         "relations": [dict(relation) for relation in relations],
         "findings": [
             {"severity": found.severity, "where": found.where, "what": found.what, "todo": found.todo}
@@ -83,7 +89,7 @@ def ladder_report(
     return report_page(value), value
 
 
-def _question(ladder: Ladder, question: Question) -> dict[str, Any]:
+def _question(ladder: Ladder, question: Question, X: pd.DataFrame | None) -> dict[str, Any]:
     choice, pays = ladder.choices[question.name], ladder.pays[question.name]
     said = (
         f"Use {choice.rung}."
@@ -102,6 +108,7 @@ def _question(ladder: Ladder, question: Question) -> dict[str, Any]:
         "verdict": said,
         "explained": " ".join([f"{question.folds} tests, {sizes}.", *question.warnings]),
         "rungs": [_rung(ladder, row, row.cells[question.name], number) for number, row in enumerate(ladder.rows, 1)],
+        "looked": None if X is None else of_question(ladder, question, X),
     }
 
 

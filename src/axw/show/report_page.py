@@ -12,10 +12,24 @@ from typing import Any
 
 from axw.show.charts import Step, bar_chart, ladder_chart
 from axw.show.escaping import name
-from axw.show.page import Twin, bullets, code, facts, fold, page, paragraph, picture, section, table
+from axw.show.numbers import compact, decimals, plus, probability, seconds
+from axw.show.page import (
+    Twin,
+    bullets,
+    code,
+    facts,
+    fold,
+    head,
+    page,
+    paragraph,
+    picture,
+    section,
+    table,
+    versions_text,
+)
 from axw.show.report_groups import groups_section
+from axw.show.samples_page import looked_part
 
-MINUS = "\u2212"
 LEGEND = (
     "Numbers in the chart are those of the table. Orange is the rung to use; lines join a rung with what it extends."
 )
@@ -43,7 +57,7 @@ def _head(report: Mapping[str, Any]) -> str:
     box = "".join(paragraph(line) for line in report["verdict"])
     if looked:
         box += paragraph(f"Found in the data: {looked}; see below.", "small warning")
-    return f'<h1>{name(report["title"])}</h1>\n<div class="verdict" role="note">\n{box}</div>\n'
+    return head(report["title"], box)
 
 
 def _plural(count: int, word: str) -> str:
@@ -76,6 +90,7 @@ def _question(question: Mapping[str, Any]) -> str:
     said += f'<div class="scroll picture">{chart.to_text()}</div>\n'
     said += paragraph(LEGEND, "small soft")
     said += fold("The chart as a table", _chart_table(rungs)) + (fold("Other measures", others) if others else "")
+    said += looked_part(question.get("looked"), 3)
     return section(question["question"], said)
 
 
@@ -144,7 +159,7 @@ def _reproduce(reproduce: Mapping[str, Any]) -> str:
     shown = {"seed": reproduce["seed"]}
     if reproduce["seconds"] is not None:
         shown["took"] = f"{seconds(reproduce['seconds'])} seconds"
-    shown["versions"] = ", ".join(f"{key} {value}" for key, value in reproduce["versions"].items())
+    shown["versions"] = versions_text(reproduce["versions"])
     said = code(reproduce["command"]) + facts(shown)
     for file in reproduce["data"]:
         said += facts(
@@ -159,40 +174,3 @@ def _reproduce(reproduce: Mapping[str, Any]) -> str:
 
 def _nan(value: float | None) -> float:
     return math.nan if value is None else float(value)
-
-
-def decimals(value: float | None, like: float | None = None) -> str:
-    """`0.4312`, `1234`, `1.5e+06`: four decimals, or four digits where that says more; nothing where there is no number.
-
-    like  a number in whose company it stands: a difference has the decimals of what it is a difference of
-    """
-    if value is None or not math.isfinite(value):
-        return ""
-    size = abs(value if like is None else like)
-    text = f"{value:.4f}" if size == 0 or 0.001 <= size < 100 else f"{value:.4g}"
-    return text.replace("-", MINUS)
-
-
-def plus(value: float | None, like: float | None) -> str:
-    """The same with its sign."""
-    text = decimals(value, like)
-    return text if not text or text.startswith(MINUS) else f"+{text}"
-
-
-def probability(value: float | None) -> str:
-    if value is None or not math.isfinite(value):
-        return ""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def seconds(value: float | None) -> str:
-    return "" if value is None or not math.isfinite(value) else f"{value:.2f}"
-
-
-def compact(value: Any) -> str:
-    """A whole number as it is, another to three decimals."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
-    if isinstance(value, float) and value != int(value):
-        return f"{value:.3f}".replace("-", MINUS)
-    return str(int(value)) if isinstance(value, int | float) else str(value)

@@ -10,8 +10,22 @@ from axw.show.any_model import display
 from axw.show.charts import Part, contribution_chart, signed
 from axw.show.escaping import name
 from axw.show.faces import fit
-from axw.show.page import Twin, bullets, code, facts, fold, page, paragraph, picture, section, table
-from axw.show.report_page import compact, decimals
+from axw.show.numbers import compact, decimals
+from axw.show.page import (
+    Twin,
+    bullets,
+    code,
+    facts,
+    fold,
+    head,
+    page,
+    paragraph,
+    picture,
+    section,
+    table,
+    versions_text,
+)
+from axw.show.samples_page import examples_part, picture_part, slices_part
 
 MOST_WEIGHTS = 12  # bars of one output
 MOST_OUTPUTS = 6  # of a model of many classes, on the page
@@ -24,7 +38,7 @@ def run_page(report: Mapping[str, Any]) -> str:
     box = "".join(paragraph(line) for line in report["verdict"])
     several = report.get("targets")
     parts = [
-        f'<h1>{name(report["title"])}</h1>\n<div class="verdict" role="note">\n{box}</div>\n',
+        head(report["title"], box),
         _about(report, unit, 2) if several is None else _targets(several, unit),
         section("Weights", _weights(report.get("weights"))),
         section("Met in the data", bullets(report["findings"])),
@@ -49,10 +63,10 @@ def _about(report: Mapping[str, Any], unit: str, level: int) -> str:
     parts = {
         "Measures": _measures(report),
         "How it learned": "" if curves is None else display(curves).markup(),
-        "Examples": _examples(report["examples"], unit, level + 1),
-        "One of them, looked at": _picture(report["picture"]),
-        f"By kind of {unit}": _slices(report["slices"], unit),
-        "Is its confidence right?": _picture(report["calibration"]),
+        "Examples": examples_part(report["examples"], unit, level + 1),
+        "One of them, looked at": picture_part(report["picture"]),
+        f"By kind of {unit}": slices_part(report["slices"], unit),
+        "Is its confidence right?": picture_part(report["calibration"]),
     }
     return "".join(section(title, markup, level) for title, markup in parts.items())
 
@@ -65,16 +79,6 @@ def _measures(report: Mapping[str, Any]) -> str:
         said += table(
             ["compared with", "measure", "it has", "the model has"], against, words=("compared with", "measure")
         )
-    return said
-
-
-def _examples(examples: Sequence[Mapping[str, Any]], unit: str, level: int) -> str:
-    said = ""
-    for kind in dict.fromkeys(example["kind"] for example in examples):
-        mine = [example for example in examples if example["kind"] == kind]
-        rows = [(e["source"], e["reference"], e["answer"], decimals(e["value"])) for e in mine]
-        headings = [unit, "should be", "answer", mine[0]["measure"]]
-        said += f"<h{level}>{name(kind)}</h{level}>\n{table(headings, rows, words=headings[:3])}"
     return said
 
 
@@ -108,35 +112,13 @@ def _weights(weights: Mapping[str, Any] | None) -> str:
     return said
 
 
-def _picture(value: Mapping[str, Any] | None) -> str:
-    if value is None:
-        return ""
-    shown = display(value)
-    return paragraph(shown.title()) + shown.markup()
-
-
-def _slices(slices: Sequence[Mapping[str, Any]], unit: str) -> str:
-    if not slices:
-        return ""
-    rows = [
-        (
-            f"{compact(s['from'])} to {compact(s['to'])}" if s["from"] != s["to"] else compact(s["from"]),
-            s["lines"],
-            f"{decimals(s['value'])} [{decimals(s['low'])}, {decimals(s['high'])}]" + ("*" if s["small"] else ""),
-        )
-        for s in slices
-    ]
-    small = f"In brackets: 95 % intervals by bootstrap over the {unit}s. * fewer than 20 {unit}s."
-    return table([slices[0]["slice"], f"{unit}s", slices[0]["measure"]], rows) + paragraph(small, "small soft")
-
-
 def _reproduce(reproduce: Mapping[str, Any]) -> str:
     shown: dict[str, object] = {f"data, {key}": compact(value) for key, value in reproduce["data"].items()}
     shown |= {f"file, {key}": value for key, value in reproduce["files"].items()}
     shown |= {"SHA-256 of the data": reproduce["sha256"]} if reproduce["sha256"] else {}
     shown |= {f"training, {key}": compact(value) for key, value in reproduce["training"].items()}
     shown |= {key: reproduce[key] for key in ("seed", "threads") if reproduce[key] is not None}
-    shown["versions"] = ", ".join(f"{key} {value}" for key, value in reproduce["versions"].items())
+    shown["versions"] = versions_text(reproduce["versions"])
     settings = json.dumps(reproduce["settings"], indent=1, sort_keys=True, ensure_ascii=False)
     lines = code(reproduce["command"]) if reproduce["command"] else ""
     return lines + facts(shown) + fold("Settings", _lines(settings))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +22,7 @@ EACH = 3  # examples of a kind
 PARTS = 4  # slices
 SMALL = 20  # rows of a slice below which its number is marked
 DRAWN = 1000
+MANY = 5000  # rows of a slice from which on its interval is not drawn
 TOKEN = "[MASK]"
 
 
@@ -43,6 +44,13 @@ def of_translator(model: Translator, pairs: Sequence[tuple[str, str]]) -> Sample
         return Samples()
     source, reference = [a for a, _ in pairs], [b for _, b in pairs]
     said = model.translate(source)
+    found, typical = of_translations(source, reference, said)
+    target = said[typical] if said[typical].strip() else reference[typical]
+    return replace(found, picture=aligned(model, source[typical], target))
+
+
+def of_translations(source: Sequence[str], reference: Sequence[str], said: Sequence[str]) -> tuple[Samples, int]:
+    """What was said for each source, compared with its reference by chrF; and which pair is a typical one."""
     chrf = np.array([_chrf([one], [two]) for one, two in zip(said, reference, strict=True)])
     lengths = np.array([len(line.split()) for line in source], dtype=float)
     ranked = np.argsort(chrf, kind="stable")
@@ -58,17 +66,15 @@ def of_translator(model: Translator, pairs: Sequence[tuple[str, str]]) -> Sample
         for kind, i in chosen(ranked)
     ]
     copied, found = _chrf(source, reference), _chrf(said, reference)
-    typical = int(ranked[len(ranked) // 2])
-    target = said[typical] if said[typical].strip() else reference[typical]
-    return Samples(
+    samples = Samples(
         measures={"chrF2 of the lines below": found},
         baselines=[
             {"name": "copying the source", "measure": "chrF2", "value": copied, "model": found, "better": "higher"}
         ],
         examples=examples,
         slices=slices("words in the source", lengths, chrf, "chrF, mean"),
-        picture=_aligned(model, source[typical], target),
     )
+    return samples, int(ranked[len(ranked) // 2])
 
 
 def of_words(model: MaskedLanguageModel, lines: Sequence[str]) -> Samples:
@@ -113,7 +119,8 @@ def of_words(model: MaskedLanguageModel, lines: Sequence[str]) -> Samples:
     )
 
 
-def _aligned(model: Translator, source: str, target: str) -> dict[str, Any] | None:
+def aligned(model: Translator, source: str, target: str) -> dict[str, Any] | None:
+    """The alignment of a pair; None where the model has no attention, or there are no words."""
     from axw.models.translation.aligning import readings
 
     if not readings(model.settings) or not target.strip():
@@ -153,23 +160,35 @@ def slices(name: str, by: np.ndarray, value: np.ndarray, measure: str) -> list[d
     found = []
     for low, high, last in zip(ends, ends[1:], [False] * (len(ends) - 2) + [True], strict=False):
         part = order[(by[order] >= low) & ((by[order] <= high) if last else (by[order] < high))]
-        if not len(part):
-            continue
-        means = value[part][rng.integers(0, len(part), (DRAWN, len(part)))].mean(1)
-        found.append(
-            {
-                "slice": name,
-                "from": float(low),
-                "to": float(high if last else by[part].max()),
-                "lines": len(part),
-                "measure": measure,
-                "value": float(value[part].mean()),
-                "low": float(np.quantile(means, 0.025)),
-                "high": float(np.quantile(means, 0.975)),
-                "small": len(part) < SMALL,
-            }
-        )
+        if len(part):
+            to = float(high if last else by[part].max())
+            found.append(a_slice(name, float(low), to, value[part], measure, rng))
     return found
+
+
+def a_slice(  # noqa: PLR0913 (what a slice says)
+    name: str, low: Any, high: Any, value: np.ndarray, measure: str, rng: np.random.Generator
+) -> dict[str, Any]:
+    """The mean of `value` (n) with its 95 % interval, of what lies from `low` to `high`."""
+    mean, many = float(value.mean()), len(value) >= MANY
+    if many:  # both intervals are the same there, and 1000 drawings of a large table are not free
+        half = 1.959964 * float(value.std()) / math.sqrt(len(value))
+        ends = (mean - half, mean + half)
+    else:
+        drawn = value[rng.integers(0, len(value), (DRAWN, len(value)))].mean(1)
+        ends = (float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975)))
+    return {
+        "slice": name,
+        "from": low,
+        "to": high,
+        "lines": len(value),
+        "measure": measure,
+        "value": mean,
+        "low": ends[0],
+        "high": ends[1],
+        "interval": "normal" if many else "bootstrap",
+        "small": len(value) < SMALL,
+    }
 
 
 def _commonest(model: MaskedLanguageModel, truths: Sequence[str]) -> dict[str, Any] | None:

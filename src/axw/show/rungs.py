@@ -75,6 +75,6 @@ def _of_translation(ladder: TranslationLadder) -> Rungs:
         [each.mean for each in bleu],
         [(each.mean, each.mean) if math.isnan(each.low) else (each.low, each.high) for each in bleu],
         [row.below for row in ladder.rows],
-        max(ladder.rows, key=lambda row: row.bleu.mean).rung,
+        ladder.best.rung,
         "BLEU, higher is better",
     )

@@ -81,12 +81,13 @@ li{overflow-wrap:anywhere}
 .verdict p{font-size:1.05rem}
 .verdict strong{color:var(--orange)}
 .scroll{overflow-x:auto}
+.scroll+.scroll{margin-top:1.1rem}
 .picture svg{min-width:30rem}
 .beside{display:grid;gap:0 2rem}
 @media(min-width:96rem){.beside{grid-template-columns:repeat(2,minmax(0,1fr));width:92rem;margin-left:calc(50% - 46rem)}}
 table{border-collapse:collapse;min-width:min(100%,34rem);font-variant-numeric:tabular-nums;font-size:.9rem}
 th,td{text-align:right;padding:.32rem .6rem;border-bottom:1px solid var(--rule);white-space:nowrap}
-th{font-weight:600;color:var(--soft)}
+th{font-weight:600;color:var(--soft);vertical-align:bottom}
 td.words,th.words{text-align:left;white-space:normal;min-width:6rem;overflow-wrap:anywhere}
 tr.chosen td{background:var(--mark)}
 .worse{color:var(--soft)}
@@ -101,7 +102,8 @@ details{margin:.6rem 0}
 summary{cursor:pointer;color:var(--blue)}
 footer{margin-top:3rem;border-top:1px solid var(--rule);padding-top:.6rem}
 @media(max-width:34rem){main{padding:.8rem .7rem 3rem}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}}
-@media(min-width:56rem){td.words:nth-child(2){min-width:12rem}}
+@media(max-width:34rem){th,td{padding:.3rem}th{white-space:normal}td.words:first-child{min-width:8rem}}
+@media(min-width:56rem){td:first-child:not(.words)+td.words{min-width:12rem}}
 @media print{details>*{display:block}.scroll{overflow:visible}}
 """
 

@@ -15,13 +15,14 @@ from axw.measures.tables import clipped
 from axw.show.charts import short
 from axw.show.ladder import CalibrationDisplay
 from axw.show.rows import RowsDisplay
-from axw.show.run_samples import Samples, chosen, slices
+from axw.show.run_samples import Samples, a_slice, chosen, slices
 
 if TYPE_CHECKING:
     from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
     from axw.models.tables.problem import Target
 
 MOST_VALUES = 5  # of a row that is an example
+MOST_CLASSES = 20  # slices of a model of many classes
 
 
 def of_table(
@@ -64,6 +65,7 @@ def _looked_into(model: Any, X: pd.DataFrame, found: Compared, outputs: Sequence
             found.measure,
         )
     shown = RowsDisplay.from_estimator(model, X.iloc[[found.typical]])
+    parts = [*found.samples.slices, *parts]
     return replace(found.samples, slices=parts, picture=(shown.only(outputs) if outputs else shown).to_json())
 
 
@@ -122,7 +124,8 @@ def of_classes(classes: list[Any], shares: np.ndarray, X: pd.DataFrame, y: np.nd
         },
     ]
     calibration = CalibrationDisplay.from_confidences(P.max(1), right).to_json() if len(y) >= 100 else None
-    samples = Samples(baselines=baselines, examples=examples, calibration=calibration)
+    parts = by_class(classes, codes, loss, "log loss, mean")
+    samples = Samples(baselines=baselines, examples=examples, slices=parts, calibration=calibration)
     return Compared(samples, loss, "log loss, mean", int(ranked[len(ranked) // 2]))
 
 
@@ -141,7 +144,8 @@ def of_numbers(mean: float, X: pd.DataFrame, y: np.ndarray, said: np.ndarray) ->
         "model": float(error.mean()),
         "better": "lower",
     }
-    samples = Samples(baselines=[baseline], examples=examples)
+    parts = slices("number that it should be", y, error, "absolute error, mean")
+    samples = Samples(baselines=[baseline], examples=examples, slices=parts)
     return Compared(samples, error, "absolute error, mean", int(ranked[len(ranked) // 2]))
 
 
@@ -162,10 +166,22 @@ def _example(
     }
 
 
-def by_reads(read: np.ndarray, each: np.ndarray, measure: str) -> list[dict[str, Any]]:
-    """By how many remembered rows each row reads (n)."""
+def by_class(classes: Sequence[Any], codes: np.ndarray, each: np.ndarray, measure: str) -> list[dict[str, Any]]:
+    """By the class that a row (n) should be, the commonest MOST_CLASSES of them; code -1: one that was not learned from."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(classes))
+    shown = np.sort(np.argsort(-counts, kind="stable")[:MOST_CLASSES])
+    rng = np.random.default_rng(0)
+    return [
+        a_slice("class that it should be", str(classes[k]), str(classes[k]), each[codes == k], measure, rng)
+        for k in shown.tolist()
+        if counts[k]
+    ]
+
+
+def by_reads(
+    read: np.ndarray, each: np.ndarray, measure: str, name: str = "rows that are read"
+) -> list[dict[str, Any]]:
+    """By how many rows each row reads (n), or is related to."""
     read = read.astype(float)
     parts = [read == 0, read > 0]
-    return [
-        found for part in parts if part.any() for found in slices("rows that are read", read[part], each[part], measure)
-    ]
+    return [found for part in parts if part.any() for found in slices(name, read[part], each[part], measure)]

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from axw.errors import AxwError, DataWarning, ModelError, ResourceError, UsageError
+from axw.storage.beside import is_report, is_report_name
 from axw.storage.disk import (
     REAL,
     Disk,
@@ -35,7 +36,6 @@ from axw.version import __version__
 
 FORMAT = 1
 MANIFEST = "MANIFEST.json"
-BESIDE = ("report.html", "report.json")  # may lie in the folder: written for people, and never read
 MOST_MANIFEST_BYTES = 1 << 20
 MOST_BYTES = 1 << 36  # 64 GiB in one folder: more than that is a lie or another program's job
 MOST_FILES = 1_000
@@ -175,10 +175,12 @@ def _refuse_existing(path: Path, replace: bool, disk: Disk) -> None:
     if not present:
         return
     try:
-        named = {MANIFEST, *BESIDE, *_read_manifest(path, disk)[0]["files"]}
+        named = {MANIFEST, *_read_manifest(path, disk)[0]["files"]}
     except AxwError:
         named = set()
-    others = sorted(set(present) - named)
+    others = sorted(
+        name for name in set(present) - named if not (named and is_report_name(name) and is_report(path / name, disk))
+    )
     if others:
         raise UsageError(
             f"The folder holds {len(others)} files that axw did not write, such as {others[0]!r}.",
@@ -228,7 +230,7 @@ def read_folder(path: str | os.PathLike[str], disk: Disk = REAL) -> Folder:
     sizes = {name: entry["bytes"] for name, entry in body["files"].items()}
     with _read_errors(path):
         present = disk.list_folder(path)
-    others = [name for name in present if name not in sizes and name not in (MANIFEST, *BESIDE)]
+    others = [name for name in present if name not in sizes and name != MANIFEST and not is_report_name(name)]
     for name, size in sizes.items():
         _verify_file(path / name, size, body["files"][name]["sha256"], disk)
     if others:

@@ -79,7 +79,7 @@ def test_guesses_do_not_depend_on_the_batch(model):
 def test_a_word_that_the_vocabulary_does_not_have_is_never_right():
     vocabulary = Vocabulary.learn(lines(), 12, kind="words")
     asked = held_out(vocabulary, ["xyzzy plugh frobnicate"] * 5, 9)
-    found = unigram_guesses(vocabulary.encode(lines()).ids, vocabulary, asked)
+    found, _ = unigram_guesses(vocabulary.encode(lines()).ids, vocabulary, asked)
     assert found.words.sum() == 5 and found.pieces.sum() == 5 and found.right_words.sum() == 0
     assert found.nats.min() > 3
 

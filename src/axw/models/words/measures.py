@@ -49,6 +49,30 @@ class Guesses(NamedTuple):
         }
 
 
+class HiddenWords(NamedTuple):
+    """What was guessed for each hidden word.
+
+    nats, right, confidence (w,)   -log of the probability of what stood there; whether the first guess was that; how likely
+                                   the first guess was said to be (pieces of one word multiplied)
+    word, first (t,)               of each hidden piece: its word, and the piece that was the first guess
+    """
+
+    nats: np.ndarray
+    right: np.ndarray
+    confidence: np.ndarray
+    word: np.ndarray
+    first: np.ndarray
+
+
+class PieceScores(NamedTuple):
+    """Of each hidden piece (t,): -log p of it, whether it was the first guess, which piece was, and log p of that one."""
+
+    nats: np.ndarray
+    right: np.ndarray
+    first: np.ndarray
+    log_p_first: np.ndarray
+
+
 def windows(sentences: Sentences, most: int) -> Sentences:
     """Every sentence in parts of at most `most` ids, in order. Empty sentences are left out."""
     sentence = line_of_window(sentences, most)
@@ -95,13 +119,12 @@ def held_out(vocabulary: Vocabulary, lines: Sequence[str], most: int, tokens: in
     line_of: list[int] = []
     length: list[int] = []
     for number, line in enumerate(lines):
-        words = _WORD.findall(line)
         place = vocabulary.word_numbers(encoded[number])
         begin = encoded.starts[number]
-        for word in _chosen(len(words), number):
+        for word, found in hidden_in(line, number):
             asked[begin + np.flatnonzero(place == word)] = len(line_of) + 1
             line_of.append(number)
-            length.append(len(words[word].encode()))
+            length.append(len(found.group().encode()))
     read, marks = (windows(Sentences(ids, encoded.starts), most) for ids in (encoded.ids, asked))
     batches = []
     for index in batches_by_length(read.lengths + AROUND, tokens, seed=0, epoch=0, noise=0.0):
@@ -112,6 +135,12 @@ def held_out(vocabulary: Vocabulary, lines: Sequence[str], most: int, tokens: in
     return HeldOut(batches, np.array(line_of, np.int64), np.array(length, np.float64), len(lines))
 
 
+def hidden_in(line: str, number: int) -> list[tuple[int, re.Match[str]]]:
+    """The words of line `number` that are hidden, in their order: the number of each in the line, and where it stands."""
+    words = list(_WORD.finditer(line))
+    return [(word, words[word]) for word in _chosen(len(words), number).tolist()]
+
+
 def _chosen(words: int, line: int) -> np.ndarray:
     """The words of a line that are hidden in a comparison, rising."""
     if not words:
@@ -119,53 +148,69 @@ def _chosen(words: int, line: int) -> np.ndarray:
     return np.sort(generator("held-out words", line).permutation(words)[: max(1, round(_RATIO * words))])
 
 
-Scores = Callable[[Masked], tuple[np.ndarray, np.ndarray]]
-"""A batch -> -log p of each hidden piece (t,), and whether it was the first guess (t,)."""
+Scores = Callable[[Masked], PieceScores]
 
 
 def guesses(network: MaskedWords, asked: HeldOut) -> Guesses:
     """How well a network guesses the hidden words of `held_out`."""
+    return word_guesses(network, asked)[0]
+
+
+def word_guesses(network: MaskedWords, asked: HeldOut) -> tuple[Guesses, HiddenWords]:
+    """The same by line, and by hidden word."""
     return collected(asked, lambda masked: _scores(network, masked))
 
 
-def unigram_guesses(pieces: np.ndarray, vocabulary: Vocabulary, asked: HeldOut) -> Guesses:
+def unigram_guesses(pieces: np.ndarray, vocabulary: Vocabulary, asked: HeldOut) -> tuple[Guesses, HiddenWords]:
     """How well they are guessed by what is frequent alone: p(piece) = (count + 1) / (all + V), counted in `pieces` (n,).
 
     Places that are <unk> are not counted, just as networks are not asked for them in training.
     """
     counts = np.bincount(pieces[pieces >= vocabulary.first], minlength=vocabulary.size) + 1.0
     nats, first = -np.log(counts / counts.sum()), int(counts[vocabulary.first :].argmax()) + vocabulary.first
-    return collected(asked, lambda masked: (nats[masked.targets], masked.targets == first))
+
+    def scores(masked: Masked) -> PieceScores:
+        same = np.full(len(masked.targets), first)
+        return PieceScores(nats[masked.targets], masked.targets == first, same, -nats[same])
+
+    return collected(asked, scores)
 
 
-def collected(asked: HeldOut, scores: Scores) -> Guesses:
-    """The scores of pieces, added up by word and by line."""
+def collected(asked: HeldOut, scores: Scores) -> tuple[Guesses, HiddenWords]:
+    """The scores of pieces, added up by line and by word."""
     found = Guesses(*(np.zeros(asked.lines) for _ in Guesses._fields))
-    all_right = np.ones(len(asked.line), bool)
+    w = len(asked.line)
+    nats, right, log_p = np.zeros(w), np.ones(w, bool), np.zeros(w)
+    words, firsts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for masked, word in asked.batches:
-        nats, right = scores(masked)
+        of = scores(masked)
         line = asked.line[word]
-        np.logical_and.at(all_right, word, right)
-        np.add.at(found.nats, line, nats)
+        np.logical_and.at(right, word, of.right)
+        np.add.at(nats, word, of.nats)
+        np.add.at(log_p, word, of.log_p_first)
+        np.add.at(found.nats, line, of.nats)
         np.add.at(found.pieces, line, 1.0)
-        np.add.at(found.right_pieces, line, right)
+        np.add.at(found.right_pieces, line, of.right)
+        words.append(word)
+        firsts.append(of.first)
     np.add.at(found.words, asked.line, 1.0)
-    np.add.at(found.right_words, asked.line, all_right)
+    np.add.at(found.right_words, asked.line, right)
     np.add.at(found.length, asked.line, asked.length)
-    return found
+    return found, HiddenWords(nats, right, np.exp(log_p), np.concatenate(words), np.concatenate(firsts))
 
 
 @torch.no_grad()
-def _scores(network: MaskedWords, masked: Masked) -> tuple[np.ndarray, np.ndarray]:
-    """-log p of each hidden piece (t,), and whether it was the first guess."""
+def _scores(network: MaskedWords, masked: Masked) -> PieceScores:
     device = network.projection.device
     ids, places, targets = (torch.from_numpy(part).to(device) for part in masked)
     if not len(targets):
-        return np.zeros(0), np.zeros(0, bool)
+        return PieceScores(np.zeros(0), np.zeros(0, bool), np.zeros(0, np.int64), np.zeros(0))
     hidden = network(ids, places)
-    nats, right = [], []
+    parts = []
     for rows, aim in zip(hidden.split(512), targets.split(512), strict=True):
         logits = network.logits(rows).float()
-        nats.append(torch.nn.functional.cross_entropy(logits, aim, reduction="none"))
-        right.append((logits.max(-1).indices == aim) & (aim != UNK))
-    return torch.cat(nats).double().cpu().numpy(), torch.cat(right).cpu().numpy()
+        nats = torch.nn.functional.cross_entropy(logits, aim, reduction="none")
+        top, first = logits.max(-1)
+        log_sum = nats + logits.gather(1, aim[:, None])[:, 0]
+        parts.append((nats.double(), (first == aim) & (aim != UNK), first, (top - log_sum).double().clamp(max=0.0)))
+    return PieceScores(*(torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True)))
