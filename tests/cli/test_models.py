@@ -156,6 +156,24 @@ def test_a_folder_that_cannot_be_written_costs_the_report_and_not_the_measures(t
     folder.chmod(0o755)
 
 
+@pytest.mark.parametrize(("attention", "context"), [("given", "hashed"), ("none", "none")])
+def test_where_no_row_is_kept_in_the_clear_no_report_shows_one(titanic, tmp_path, attention, context, capsys):
+    folder, related = tmp_path / "m.axw", ["--relation", "same:family,class"] if attention == "given" else []
+    asked = [*("--target", "survived", "--drop", "name", "--id", "passenger", "--attention", attention), *related]
+    saved = ["--context", context, "--save", str(folder)]
+    assert main(["fit", "table", str(titanic / "train.csv"), *asked, *saved]) == 0
+    assert main(["evaluate", str(folder), str(titanic / "test.csv")]) == 0
+    families = pd.concat([pd.read_csv(titanic / name) for name in ("train.csv", "test.csv")])["family"].unique()
+    for name in ("report", "report-test"):
+        page, value = (folder / f"{name}.html").read_text(), json.loads((folder / f"{name}.json").read_text())
+        assert not value["examples"] and value["picture"] is None and value["slices"] and value["calibration"]
+        assert "no row in the clear" in page or "without its rows in the clear" in page
+        assert not [each for each in families if re.search(rf"\b{re.escape(each)}\b", page)]
+    shown = tmp_path / "shown.html"
+    assert main(["evaluate", str(folder), str(titanic / "test.csv"), "--report", str(shown)]) == 0
+    assert len(json.loads(shown.with_suffix(".json").read_text())["examples"]) == 9
+
+
 def test_what_a_file_is_called_in_the_name_of_its_report():
     told = {"a/test.csv": "test", "brown.valid.txt.gz": "brown.valid", "-": "stdin", "noend": "noend", ".csv": ".csv"}
     assert {name: stem(Path(name)) for name in told} == told

@@ -64,6 +64,7 @@ def test_what_is_fitted_in_duckdb_has_a_report_like_others(files, tmp_path, caps
     saved = json.loads((folder / "config.json").read_text())
     assert value["measures"]["calibration_error"] == pytest.approx(saved["fitted"]["calibration_error"], rel=1e-6)
     assert {"axw", "--engine", "duckdb", "--seed", "3", "--labels"} <= set(value["reproduce"]["command"].split())
+    assert {"axw", "duckdb", "ibis-framework"} <= set(value["reproduce"]["versions"])
     data = value["reproduce"]["data"]
     assert (data["rows"], data["bytes"]) == (211, (files / "rows.parquet").stat().st_size)
     assert data["sha256"] == hashlib.sha256((files / "rows.parquet").read_bytes()).hexdigest()

@@ -49,23 +49,37 @@ def look(engine: Engine, table: Table, question: Question) -> Seen:
 
 
 def write(  # noqa: PLR0913 (what a fit knows)
-    engine: str, question: Question, model: SqlModel, estimator: Any, seen: Seen, save: Path, command: str
+    engine: str,
+    question: Question,
+    model: SqlModel,
+    estimator: Any,
+    seen: Seen,
+    save: Path,
+    command: str,
+    clear: bool = True,
 ) -> None:
-    """FOLDER/report.html and report.json. What an engine does not compute is named there."""
+    """FOLDER/report.html and report.json. What an engine does not compute is named there; clear: whether rows may be shown."""
     from dataclasses import replace
+    from importlib.metadata import version
 
     from axw.cli.climbing import versions
     from axw.show.engine_samples import engine_samples, engine_weights, relation_lines
     from axw.show.evaluation import CAUTION, Source, evaluation_report
+    from axw.show.table_samples import WITHOUT_ROWS, without_rows
 
     assert model.left_out is not None
     samples, measures = engine_samples(model, model.left_out)
     picture, missing = _picture(question, model, estimator, seen)
     data, more = _facts(question, seen)
     missing += more
-    source = Source(command, versions(), data, _settings(engine, question, model), question.seed)
+    samples = replace(samples, picture=picture)
+    if not clear:
+        samples, missing = without_rows(samples), [WITHOUT_ROWS, *more]
+    libraries = ({"duckdb": "duckdb", "spark": "pyspark"}[engine], "ibis-framework")
+    also = {name: version(name) for name in libraries}
+    source = Source(command, versions() | also, data, _settings(engine, question, model), question.seed)
     page, value = evaluation_report(
-        replace(samples, picture=picture),
+        samples,
         measures,
         source,
         title=f"{save.name}: sampled rows held out in turn",

@@ -90,7 +90,7 @@ def fit(name: str, question: Question, save: Path, context: str, overwrite: bool
     result(f"saved {save}: {kind}, {model.rows} rows, {len(model.names)} columns, target {question.target}")
     if model.calibration_error is not None:
         say(f"calibration error {model.calibration_error:.3f} on a sample of the training rows, held out in turn")
-    engine_report.write(name, question, model, estimator, seen, save, command)
+    engine_report.write(name, question, model, estimator, seen, save, command, context == "full")
     if estimator is not None:
         say(f"next: axw evaluate {save} FILE   axw predict {save} FILE   axw explain {save} FILE --row ID")
 

@@ -137,7 +137,8 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     result(f"saved {save}: {type(model).__name__}, {rows} rows, {width} columns, target {', '.join(target)}")
     if kind == "classification":
         say(f"calibration error {model.calibration_error_:.3f} on training rows that were held out in turn")
-    reports.of_fit(model, read, X, Y, save, typed_again(called, **again, threads=used), findings)
+    clear = context is Context.full
+    reports.of_fit(model, read, X, Y, save, typed_again(called, **again, threads=used), findings, clear)
     say(f"next: axw evaluate {save} FILE   axw predict {save} FILE   axw explain {save} FILE --row ID")
 
 

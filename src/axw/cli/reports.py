@@ -25,12 +25,13 @@ def of_fit(  # noqa: PLR0913 (what a fit knows)
     save: Path,
     command: str,
     findings: Sequence[Finding] = (),
+    clear: bool = True,
 ) -> None:
     """FOLDER/report.html of a model of a table that was fitted now, on its training rows, each held out in turn.
 
-    Y   (n targets)
+    Y   (n targets);  clear: whether rows may be shown in it
     """
-    from axw.show.evaluation import CAUTION, IN_TURN, evaluation_report, targets_report
+    from axw.show.evaluation import CAUTION, IN_TURN, OfTarget
     from axw.show.table_samples import held_out_answers, of_table
 
     known, answers = held_out_answers(model)
@@ -38,21 +39,13 @@ def of_fit(  # noqa: PLR0913 (what a fit knows)
         say("no row was held out, so there is no report")
         return
     asked, truth = X[known], Y[known]
-    title, source, notes = f"{save.name}: rows held out in turn", _source(model, table, command), (IN_TURN, CAUTION)
     if Y.shape[1] > 1:
         found = _of_targets(model, asked, truth, answers)
-        page, value = targets_report(found, source, title=title, findings=told(findings), notes=notes)
     else:
         y = truth.iloc[:, 0].to_numpy()
-        page, value = evaluation_report(
-            of_table(model, asked, y, answers),
-            model_measures(model, y, answers),
-            source,
-            title=title,
-            findings=told(findings),
-            notes=notes,
-            unit="row",
-        )
+        found = {str(Y.columns[0]): OfTarget(of_table(model, asked, y, answers), model_measures(model, y, answers))}
+    title, source = f"{save.name}: rows held out in turn", _source(model, table, command)
+    page, value = _of_rows(found, source, title, findings, clear, (IN_TURN, CAUTION))
     Place(save / "report.html", asked=True).write(page, value)
 
 
@@ -65,9 +58,12 @@ def of_table_evaluation(
     place: Place,
     command: str,
 ) -> None:
-    """The report of a model of a table on rows whose answers are known."""
+    """The report of a model of a table on rows whose answers are known.
+
+    A folder of a model that was saved without its rows in the clear gets none of these rows either, unless it was named.
+    """
     from axw.data import check
-    from axw.show.evaluation import evaluation_report, targets_report
+    from axw.show.evaluation import CAUTION, ELSEWHERE, OfTarget
     from axw.show.table_samples import of_table
 
     X = known.drop(columns=list(targets))
@@ -75,11 +71,33 @@ def of_table_evaluation(
     title, source = f"{', '.join(targets)} in {Path(table.name).name}", _source(model, table, command)
     if len(targets) > 1:
         found = _of_targets(model, X, known[list(targets)], model.predict(X))
-        page, value = targets_report(found, source, title=title, findings=told(findings))
     else:
-        samples = of_table(model, X, known[targets[0]].to_numpy())
-        page, value = evaluation_report(samples, measures, source, title=title, findings=told(findings), unit="row")
-    place.write(page, value)
+        found = {targets[0]: OfTarget(of_table(model, X, known[targets[0]].to_numpy()), measures)}
+    hashed, empty = model._reader.hashing is not None, not len(model.memory_.rows.ids)
+    place.write(*_of_rows(found, source, title, findings, place.asked or not (hashed or empty), (ELSEWHERE, CAUTION)))
+
+
+def _of_rows(
+    targets: Mapping[str, OfTarget],
+    source: Any,
+    title: str,
+    findings: Sequence[Finding],
+    clear: bool,
+    notes: Sequence[str],
+) -> tuple[str, dict[str, Any]]:
+    """Page and value of one target or of several; clear: whether rows may be shown."""
+    from axw.show.evaluation import evaluation_report, targets_report
+    from axw.show.table_samples import WITHOUT_ROWS, without_rows
+
+    if not clear:
+        targets = {name: found._replace(samples=without_rows(found.samples)) for name, found in targets.items()}
+    missing, said = [] if clear else [WITHOUT_ROWS], told(findings)
+    if len(targets) > 1:
+        return targets_report(targets, source, title=title, findings=said, not_computed=missing, notes=notes)
+    (only,) = targets.values()
+    return evaluation_report(
+        only.samples, only.measures, source, title=title, findings=said, unit="row", not_computed=missing, notes=notes
+    )
 
 
 def _of_targets(model: Any, X: pd.DataFrame, Y: pd.DataFrame, answers: Any) -> dict[str, OfTarget]:

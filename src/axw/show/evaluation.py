@@ -83,10 +83,12 @@ def targets_report(
     title: str,
     findings: Sequence[str] = (),
     notes: Sequence[str] = (ELSEWHERE, CAUTION),
+    not_computed: Sequence[str] = (),
 ) -> tuple[str, dict[str, Any]]:
     """The same of a model that answers several numbers of a row: one section a target, the verdict of all above them."""
     told = [{"name": name, **_about(found)} for name, found in targets.items()]
     value = {**_head(source, title, findings, notes, "row"), **_about(OfTarget(Samples(), {})), "targets": told}
+    value["not_computed"] = list(not_computed)
     value["verdict"] = [f"{one['name']}: {line}" for one in told for line in one["verdict"]]
     value = dict(plain(value))
     return run_page(value), value

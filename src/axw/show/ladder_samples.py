@@ -86,7 +86,11 @@ def of_words_ladder(ladder: WordsLadder) -> dict[str, Any] | None:
     parts += slices("words in its line", lengths, right, "first guess right, share")
     calibration = CalibrationDisplay.from_confidences(held.hidden.confidence, held.hidden.right).to_json()
     samples = Samples(examples=_guessed(held), slices=parts, calibration=calibration if n >= LEAST else None)
-    return _looked(rung, f"Guesses of {rung}, its first seed: {n:,} hidden words.", "word", samples)
+    text = (
+        f"Guesses of {rung}, its first seed: {n:,} hidden words. The probability of a line is the geometric mean over those"
+        " hidden in it."
+    )
+    return _looked(rung, text, "word", samples)
 
 
 def _guessed(held: WordsHeldOut) -> list[dict[str, Any]]:
@@ -104,7 +108,7 @@ def _guessed(held: WordsHeldOut) -> list[dict[str, Any]]:
                 "source": held.masked[asked[i]],
                 "reference": ", ".join(held.words[word] for word in words),
                 "answer": ", ".join(held.guesses[word] or "\u2026" for word in words),
-                "measure": "probability of the word, geometric mean",
+                "measure": "probability of the words",
                 "value": chance[i],
             }
         )

@@ -21,8 +21,16 @@ if TYPE_CHECKING:
     from axw.models.tables.estimators import AttentionClassifier, AttentionRegressor
     from axw.models.tables.problem import Target
 
+WITHOUT_ROWS = (
+    "Examples, and one row looked at: the model was saved without its rows in the clear, and its folder stays so."
+)
 MOST_VALUES = 5  # of a row that is an example
 MOST_CLASSES = 20  # slices of a model of many classes
+
+
+def without_rows(samples: Samples) -> Samples:
+    """The same for a folder that is to hold no row in the clear; see WITHOUT_ROWS."""
+    return replace(samples, examples=[], picture=None)
 
 
 def of_table(
