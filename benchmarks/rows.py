@@ -135,7 +135,7 @@ def logistic(rounds: int, sizes: list[str]) -> None:
             goal = objective(X, y, peer.fit(X, y).coef_.T, peer.intercept_)
             own = next(
                 t
-                for t in (1e-3, 3e-4, 1e-4, 3e-5, 1e-5, 1e-6, 1e-7, 1e-8)
+                for t in (1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5, 5e-6, 1e-6, 1e-7, 1e-8)
                 if objective(X, y, *solve.logistic(X, Y, 1.0, tolerance=t)) <= goal * (1 + 1e-9)
             )
             found = medians(

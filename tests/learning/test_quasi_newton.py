@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import optimize
 
-from axw.learning.quasi_newton import PAIRS, Curvature, descend
+from axw.learning.quasi_newton import PAIRS, Curvature, Point, descend
 
 
 def bowl(seed: int = 0, p: int = 7):
@@ -44,6 +44,17 @@ def test_an_exact_metric_needs_one_step():
     )
     np.testing.assert_allclose(found.x, lowest, atol=1e-9)
     assert len(calls) == 2
+
+
+def test_a_point_that_is_known_is_not_looked_at_again():
+    objective, H, lowest = bowl()
+    calls = []
+    start = Point(np.zeros(7), *objective(np.zeros(7)))
+    found, _ = descend(
+        lambda x: (calls.append(1), objective(x))[1], start, lambda v: np.linalg.solve(H, v), tolerance=1e-9
+    )
+    np.testing.assert_allclose(found.x, lowest, atol=1e-9)
+    assert len(calls) == 1
 
 
 def test_it_ends_where_scipys_ends_from_a_metric_that_is_far_off():

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as SklearnRidge
 
 from axw.learning import logistic, row_sums, solve
+from axw.learning.quasi_newton import Point
 
 N, D, C = 41, 5, 3
 
@@ -188,6 +189,63 @@ def test_single_precision_first_and_every_sixteenth_row_end_at_scikit_learns_opt
     found, best = logistic.logistic(X, Y, 0.7, weight), objective(peer.coef_.T, peer.intercept_)
     assert objective(*found) <= best * (1 + 1e-9)
     np.testing.assert_allclose(found.W, peer.coef_.T, atol=2e-5)
+
+
+@pytest.mark.parametrize("c", [1, 3])
+@pytest.mark.parametrize("case", ["separable", "alike", "scales", "far from 0", "hardly a penalty"])
+def test_hard_tables_in_single_precision_first_end_at_newtons_optimum(c, case, monkeypatch):
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(2003, 5))
+    scores = X @ rng.normal(size=(5, 3)) * 3 + (0 if case == "separable" else 1) * rng.gumbel(size=(2003, 3))
+    Y = one_hot(scores) if c == 3 else one_hot(scores[:, :2])[:, 1:]
+    y, penalty = (Y.argmax(1) if c == 3 else Y[:, 0]), {"separable": 0.1, "hardly a penalty": 1e-6}.get(case, 1.0)
+    X[:, 4] = X[:, 3] if case == "alike" else X[:, 4]
+    X = X * np.geomspace(1e-2, 1e2, 5) if case == "scales" else X + 1e3 if case == "far from 0" else X
+    monkeypatch.setattr(logistic, "_MANY", 0)
+    monkeypatch.setattr(logistic, "_ROWS_A_WEIGHT", 1)
+    peer = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=1000, solver="newton-cholesky").fit(X - X.mean(0), y)
+
+    def objective(W: np.ndarray, b: np.ndarray) -> float:
+        loss = row_sums.Lesson(X - X.mean(0), Y.T.copy(), None).sums(W, b).loss
+        return loss + penalty / 2 * float(np.square(W).sum())
+
+    W, b = logistic.logistic(X, Y, penalty)
+    best = objective(peer.coef_.T, peer.intercept_)
+    assert objective(W, b + X.mean(0) @ W) == pytest.approx(best, rel=1e-9)
+    np.testing.assert_allclose(W, peer.coef_.T, atol=2e-4 * np.abs(peer.coef_).max())
+
+
+@pytest.mark.parametrize("c", [1, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_in_single_precision_are_those_in_double(c, weighted):
+    X, scores, weight = table(n=61, c=3)
+    Y = (one_hot(scores) if c == 3 else one_hot(scores[:, :2])[:, 1:]).T.copy()
+    lesson, W = row_sums.Lesson(X, Y, weight if weighted else None), np.random.default_rng(0).normal(size=(D, c)) / 9
+    one, two = lesson.single().sums(W, np.zeros(c)), lesson.sums(W, np.zeros(c))
+    for single, double in zip(one, two, strict=True):
+        np.testing.assert_allclose(single, double, rtol=1e-5, atol=1e-4)
+
+
+def test_the_first_metric_is_that_of_each_class_apart():
+    X, scores, weight = table(n=61)
+    lesson, b = row_sums.Lesson(X, one_hot(scores).T.copy(), weight), np.array([1.0, -0.5, -0.5])
+    gradient = np.random.default_rng(0).normal(size=(D + 1) * C)
+    ways = [
+        logistic._Metric.of(lesson, 61, 1e-9, logistic.Logistic(np.full((D, C), w), b)).of_gradient(gradient)
+        for w in (0.0, 1e-12)
+    ]
+    np.testing.assert_allclose(ways[0], ways[1], rtol=1e-3, atol=1e-5)
+
+
+def test_a_step_that_leads_nowhere_is_not_taken():
+    def bowl(x: np.ndarray) -> tuple[float, np.ndarray]:
+        return float(x @ x), 2 * x
+
+    at = Point(np.ones(3), *bowl(np.ones(3)))
+    there = logistic._ahead(bowl, at, -0.9 * np.ones(3))
+    assert isinstance(there, Point) and there.value == pytest.approx(0.03)
+    assert logistic._ahead(bowl, at, 9 * np.ones(3)) is at.x
+    assert logistic._ahead(bowl, at, np.full(3, np.nan)) is at.x
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e30, 1e160])

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import linalg, special
 from scipy.sparse import csr_array, issparse
 
-from axw.learning.quasi_newton import Curvature, Objective, descend
+from axw.learning.quasi_newton import Curvature, Objective, Point, descend
 from axw.learning.row_sums import Lesson, threads_for
 from axw.learning.usual import differences
 
@@ -24,8 +24,8 @@ class Logistic(NamedTuple):
 # Above so many columns X'QX costs more than it saves, and above so many one must do for all classes. It may cost as much as so
 # many steps, or so many products in any case. So many rows a column tell enough of it.
 _MOST_STEERED, _MOST_APART, _STEPS, _PRODUCTS, _ROWS_A_COLUMN = 2_000, 256, 40, 100_000_000, 50
-# From so many numbers of X on, the search goes in single precision until its gradient is below _ROUGH.
-_MANY, _ROUGH = 100_000, 1e-5
+# From so many numbers of X on, the search goes in single precision until its gradient is below _ROUGH, or near the tolerance.
+_MANY, _ROUGH, _NEAR = 100_000, 1e-6, 2
 # Where every kth row leaves so many rows a weight, those alone say where to start.
 _EVERY, _LEAST_EVERY, _ROWS_A_WEIGHT, _START = 16, 4, 8, 1e-3
 
@@ -43,8 +43,8 @@ def logistic(
     X (n d); Y (n 1) of 0 and 1, or (n c) one-hot for c > 2 classes; weight s (n). The objective is scikit-learn's with C = 1 / l;
     `tolerance` is on its gradient over the sum of weights, in double precision. The search starts from a metric near the inverse
     of the Hessian (`_Metric`). Where rows are many more than weights, it is over some of them first: all the rows then need but
-    a few steps. Where they are not, it goes in single precision first, which halves what is read. Columns that mostly hold one
-    value are sparse to it, whatever the value is (`differences`).
+    a few steps. The first steps are in single precision, the last in double. Columns that mostly hold one value are sparse to it,
+    whatever the value is (`differences`).
     """
     X, Y = np.ascontiguousarray(X, dtype=np.float64), np.asarray(Y, dtype=np.float64)
     s = None if weight is None else np.asarray(weight, dtype=np.float64)
@@ -76,30 +76,34 @@ class _Search(NamedTuple):
         return self._replace(penalty=self.penalty * share)
 
 
-def _solve(search: _Search, lesson: Lesson, start: Logistic | None, tolerance: float, rough: bool = False) -> Logistic:
-    """The optimum; where it may be `rough`, single precision will do."""
+def _solve(search: _Search, lesson: Lesson, start: Logistic | None, tolerance: float) -> Logistic:
     (n, d), c = lesson.X.shape, len(lesson.Y)
     every = min(_EVERY, n // (_ROWS_A_WEIGHT * (d + 1) * c))
     few = lesson.every(every) if start is None and every >= _LEAST_EVERY else None
     few = None if few is None or not few.total() > 0 else few
     if few is not None:
         part = search.share(few.total() / lesson.total())
-        start = _solve(part, few, None, max(tolerance, _START), rough=True)
+        start = _solve(part, few, None, max(tolerance, _START))
     start = Logistic(np.zeros((d, c)), _prior(lesson)) if start is None else start
     metric = _Metric.of(lesson if few is None else few, n, search.penalty / lesson.total(), start)
-    at, curvature = np.concatenate([_across(start.W), start.b[None]]).ravel(), Curvature()
-    single = lesson.X.size > _MANY and (few is None or rough)
-    if single:
-        objective = search.objective(lesson.single())
-        found, curvature = descend(
-            objective, at, metric.of_gradient, curvature, tolerance=max(tolerance, _ROUGH), noise=1e-7
-        )
-        at = found.x
-    if not (single and rough and np.isfinite(found.value)):
-        found, curvature = descend(search.objective(lesson), at, metric.of_gradient, curvature, tolerance=tolerance)
-        at = found.x
-    weights = at.reshape(d + 1, c)
+    begin: np.ndarray | Point = np.concatenate([_across(start.W), start.b[None]]).ravel()
+    objective, curvature = search.objective(lesson), Curvature()
+    if lesson.X.size > _MANY:
+        single, enough = search.objective(lesson.single()), max(_NEAR * tolerance, _ROUGH)
+        found, curvature = descend(single, begin, metric.of_gradient, tolerance=enough, noise=1e-7)
+        begin = _ahead(objective, found, curvature.step(found.gradient, metric.of_gradient))
+        if isinstance(begin, Point):
+            curvature = curvature.seen(begin.x - found.x, begin.gradient - found.gradient)
+    found, _ = descend(objective, begin, metric.of_gradient, curvature, tolerance=tolerance)
+    weights = found.x.reshape(d + 1, c)
     return Logistic(weights[:-1].copy(), weights[-1].copy())
+
+
+def _ahead(objective: Objective, found: Point, step: np.ndarray) -> Point | np.ndarray:
+    """Where the next step leads: `found` in single precision need not be looked at again. `found` where that is no better."""
+    with np.errstate(all="ignore"):
+        there = Point(found.x + step, *objective(found.x + step))
+    return there if np.isfinite(there.value) and there.steepest() <= found.steepest() else found.x
 
 
 class _Metric(NamedTuple):
@@ -107,7 +111,7 @@ class _Metric(NamedTuple):
 
     R'R = X'QX - sum q mean mean' + l I over the sum of weights, upper triangular (d d), or the roots of its diagonal alone (d 1);
     q_i = s_i p_i (1 - p_i) of the class, p as `start` has it: the blocks on the Hessian's diagonal there. Or their mean for all
-    classes: then there is one R, mean (1 d) and k (1).
+    classes: then there is one R, mean (1 d) and k (1). At W = 0 one product X'QX serves all classes.
     """
 
     R: tuple[np.ndarray, ...]
@@ -126,12 +130,14 @@ class _Metric(NamedTuple):
             q = np.maximum(np.nan_to_num(p * (1 - p)), 1e-4) * (1.0 if few.s is None else few.s)
             products = len(q.T) * d * d * (c if d <= _MOST_APART else 1)
             whole = 0 < 4 * d <= m and d <= _MOST_STEERED and products <= max(_PRODUCTS, _STEPS * 2 * n * d * c)
-            q = q if whole and d <= _MOST_APART else q.mean(0, keepdims=True)
-            size, total = q.sum(1), few.total()
-            mean = q @ few.X / size[:, None]
+            level, total = q.sum(1) / q.sum(), few.total()
+            apart = whole and d <= _MOST_APART
+            q = q if apart and start.W.any() else q.mean(0, keepdims=True)
+            size, mean = q.sum(1), q @ few.X / q.sum(1)[:, None]
             middle = mean.mean(0)
-            X = cast(csr_array, few.X).toarray() if whole and issparse(few.X) else few.X
-            R = _roots((X - middle).astype(np.float32), q, mean - middle, total, ridge) if whole else None
+            R = _roots(_less(few.X, middle), q, mean - middle, total, ridge) if whole else None
+            if R is not None and apart and len(q) < c:  # all rows had one p: the classes differ by a factor alone
+                R, size = tuple(R[0] * np.sqrt(c * each) for each in level), c * level * size
             if R is None:
                 q, size, mean = q.mean(0, keepdims=True), np.full(1, size.mean()), middle[None]
                 R = (_diagonal(few.X, q, middle, total, ridge),)
@@ -146,6 +152,12 @@ class _Metric(NamedTuple):
         else:
             W = np.concatenate([_solved(R, by_W[:, [j]]) for j, R in enumerate(self.R)], axis=1)
         return _across(np.concatenate([W, (b - (self.mean.T * W).sum(0))[None]])).ravel()
+
+
+def _less(X: np.ndarray | csr_array, middle: np.ndarray) -> np.ndarray:
+    """X - middle, in single precision."""
+    X = cast(csr_array, X).toarray() if issparse(X) else X
+    return np.subtract(X, middle, out=np.empty(X.shape, np.float32), casting="same_kind")
 
 
 def _roots(Z: np.ndarray, q: np.ndarray, mean: np.ndarray, total: float, ridge: float) -> tuple[np.ndarray, ...] | None:

@@ -55,10 +55,14 @@ class Point(NamedTuple):
     value: float
     gradient: np.ndarray
 
+    def steepest(self) -> float:
+        """The greatest number of the gradient."""
+        return float(np.abs(self.gradient).max(initial=0.0))
+
 
 def descend(
     objective: Objective,
-    start: np.ndarray,
+    start: np.ndarray | Point,
     metric: Metric,
     curvature: Curvature | None = None,
     *,
@@ -68,15 +72,16 @@ def descend(
 ) -> tuple[Point, Curvature]:
     """To where no number of the gradient is above `tolerance`, or the objective no longer falls, or after `most` steps.
 
+    start  x (p,), or a point where the objective is known already
     noise  the share of the objective that is rounding: a step that falls by less is told by its slope alone
     Where the objective is not finite at the start, it stays there.
     """
     curvature, idle = curvature or Curvature(), 0
     with np.errstate(all="ignore"):  # what is not finite is seen in the objective and its gradient
-        at = Point(start, *objective(start))
+        at = start if isinstance(start, Point) else Point(start, *objective(start))
         for _ in range(most):
             finite = np.isfinite(at.value) and np.isfinite(at.gradient).all()
-            if not finite or np.abs(at.gradient).max(initial=0.0) <= tolerance or idle >= _IDLE:
+            if not finite or at.steepest() <= tolerance or idle >= _IDLE:
                 break
             there = _along(objective, at, curvature.step(at.gradient, metric), noise)
             if there is None and curvature.pairs:  # what was learned elsewhere leads nowhere here

@@ -1,9 +1,10 @@
 """The logistic loss and its gradient, summed in one pass over the rows: X is read once for both, by as many threads as there are.
 
-A product of X with few columns is bound by how X is read, not by arithmetic. So rows are taken a block at a time, which stays in
-a core's cache between X W and R X; threads take blocks of their own, each with a product of one thread; and logits lie class by
-class (c n), where an exponential or a sum over the classes is a pass over whole vectors. The products are NumPy's: on an AMD
-processor its OpenBLAS takes a quarter of the time of PyTorch's MKL for so few columns.
+A product of X with few columns is bound by how X is read, not by arithmetic. So rows are copied a block at a time, which is the
+fastest way to read memory and the place to go to single precision; the block stays in a core's cache between X W and R X; threads
+take blocks of their own, each with a product of one thread; and logits lie class by class (c n), where an exponential or a sum
+over the classes is a pass over whole vectors. The products are NumPy's: on an AMD processor its OpenBLAS takes a quarter of the
+time of PyTorch's MKL for so few columns, and half of that again where a product is small, which it does without copies.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import torch
 from scipy.sparse import csr_array, issparse
 from threadpoolctl import threadpool_limits
 
-# Numbers of X in a block, and the least rows in one.
-BLOCK, FEWEST_ROWS = 150_000, 128
+# Numbers of X in a block, multiplications of a product with it that OpenBLAS calls small, and the least rows in one.
+BLOCK, SMALL, FEWEST_ROWS = 160_000, 1_000_000, 128
 # The rows are cut into so many shares whatever the number of threads is, so that sums come out the same with any.
 SHARES = 8
 # Below so many numbers a second thread costs more than it saves.
@@ -35,17 +36,21 @@ class Sums(NamedTuple):
 
 
 class Lesson(NamedTuple):
-    """X (n d), dense or sparse; Y (c n), a class a row, c = 1 for two classes; weight s (n), or None where every row weighs 1."""
+    """X (n d), dense or sparse; Y (c n), a class a row, c = 1 for two classes; weight s (n), or None where every row weighs 1.
+
+    The precision is that of Y.
+    """
 
     X: np.ndarray | csr_array
     Y: np.ndarray
     s: np.ndarray | None
 
     def single(self) -> Lesson:
-        """The same in single precision."""
+        """The same in single precision. A dense X stays as it is, and goes there block by block."""
         s = None if self.s is None else self.s.astype(np.float32)
         with np.errstate(over="ignore"):  # what it does not hold is seen in the sums
-            return Lesson(self.X.astype(np.float32), self.Y.astype(np.float32), s)
+            X = self.X.astype(np.float32) if issparse(self.X) else self.X
+            return Lesson(X, self.Y.astype(np.float32), s)
 
     def every(self, k: int) -> Lesson:
         """Each kth row alone."""
@@ -58,12 +63,13 @@ class Lesson(NamedTuple):
         return float(self.X.shape[0]) if self.s is None else float(self.s.sum())
 
     def sums(self, W: np.ndarray, b: np.ndarray, threads: ThreadPoolExecutor | None = None) -> Sums:
-        """Summed over all rows, W (d c) and b (c) in the precision of X; loss and sums of shares in double."""
+        """Summed over all rows, W (d c) and b (c); loss and sums of shares in double precision."""
         n, d = self.X.shape
-        step = max(FEWEST_ROWS, BLOCK * n // max(self.X.size, 1))
+        small = n if issparse(self.X) else SMALL // max(W.size, 1)
+        step = max(FEWEST_ROWS, min(BLOCK * n // max(self.X.size, 1), small))
         blocks = -(-n // step)
         bounds = sorted({step * (blocks * share // SHARES) for share in range(SHARES)} | {n})
-        W, b = np.ascontiguousarray(W, dtype=self.X.dtype), b.astype(self.X.dtype)
+        W, b = np.ascontiguousarray(W, dtype=self.Y.dtype), b.astype(self.Y.dtype)
 
         def share(start: int, stop: int) -> Sums:
             return self._share(W, b, start, stop, step)
@@ -74,12 +80,20 @@ class Lesson(NamedTuple):
         return Sums(sum(part.loss for part in parts), by_W.T, by_b)
 
     def _share(self, W: np.ndarray, b: np.ndarray, start: int, stop: int, step: int) -> Sums:
-        loss, by_W, by_b = 0.0, np.zeros(W.shape[::-1], W.dtype), np.zeros_like(b)
+        loss, by_W, by_b = 0.0, np.zeros(W.shape[::-1]), np.zeros(b.shape)
+        block = None if issparse(self.X) else np.empty((min(step, stop - start), len(W)), W.dtype)
         with np.errstate(all="ignore"):  # what is not finite is seen in the sums
             for first in range(start, stop, step):
                 part = slice(first, min(first + step, stop))
-                rows = self.X[part]
-                each, residual = loss_and_residual(np.ascontiguousarray((rows @ W + b).T), self.Y[:, part])
+                if block is None:
+                    rows = self.X[part]
+                    logits = np.ascontiguousarray((rows @ W).T)
+                else:
+                    rows = block[: part.stop - first]
+                    np.copyto(rows, self.X[part], casting="same_kind")
+                    logits = W.T @ rows.T
+                logits += b[:, None]
+                each, residual = loss_and_residual(logits, self.Y[:, part])
                 if self.s is not None:
                     each *= self.s[part]
                     residual *= self.s[part]
@@ -92,16 +106,33 @@ class Lesson(NamedTuple):
 def loss_and_residual(logits: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Loss (n) and its gradient by the logits (c n), given Y (c n): p - y for either kind of logits."""
     if len(logits) == 1:
-        small = np.exp(-np.abs(logits))  # at most 1, so nothing overflows: log(1 + exp z) = max(z, 0) + log(1 + small)
-        loss = np.maximum(logits, 0) + np.log1p(small) - Y * logits
-        return loss[0], np.where(logits >= 0, 1, small) / (1 + small) - Y
+        return _of_one(logits, Y)
     shifted = logits - logits.max(0)
-    of_Y = (Y * shifted).sum(0)
+    of_Y = np.einsum("cn,cn->n", Y, shifted)
     p = np.exp(shifted, out=shifted)
     total, share = p.sum(0), Y.sum(0)
     p *= share / total
     p -= Y
-    return share * np.log(total) - of_Y, p
+    np.log(total, out=total)
+    total *= share
+    total -= of_Y
+    return total, p
+
+
+def _of_one(z: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of two classes: log(1 + exp z) - y z, and p - y."""
+    small = np.abs(z)
+    np.negative(small, out=small)
+    np.exp(small, out=small)  # at most 1, so nothing overflows: log(1 + exp z) = max(z, 0) + log(1 + small)
+    loss = np.log1p(small)
+    loss += np.maximum(z, 0)
+    loss -= Y * z
+    p = small + 1
+    np.divide(small, p, out=p)  # P of the less likely class
+    np.subtract(z >= 0, p, out=p)
+    np.abs(p, out=p)
+    p -= Y
+    return loss[0], p
 
 
 @contextmanager
