@@ -9,7 +9,8 @@ Each engine lives in a process of its own; "x 2" are two processes of one thread
 engines take turns; a figure is words out in a second, at the median of all times that a batch was decoded. PYTHON is one with
 the peers, PyTorch and axw in it; what it lacks is left out, and said below the table. `--joeynmt-python` and so on name other
 ones. Last come the limits of this machine, for one thread: what the products of a step would take at the rate that PyTorch's own
-product of that kind reaches here. `--operations` counts what a step starts, which needs no idle machine. The tables are Markdown.
+product of that kind reaches here, one product after the other, as a step does. `--only axw,int8` and `--cells 1x1,64x5` measure
+some engines and some cells. `--operations` counts what a step starts, which needs no idle machine. The tables are Markdown.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def asked(
     absent: dict[str, str] = {}
     for turn in range(options.turns):
         for engine, count, threads in ways:
-            if engine in absent or (options.only and options.only not in engine):
+            if engine in absent or not wanted(engine, options):
                 continue
             print(f"turn {turn + 1}: {name_of(engine, count, threads)}", file=sys.stderr)
             python = python_of(engine, options)
@@ -128,6 +129,19 @@ def asked(
     return found, absent
 
 
+def wanted(name: str, options: argparse.Namespace) -> bool:
+    """Whether an engine is asked for: its name holds one of `--only`, or all are."""
+    return not options.only or any(part in name for part in options.only.split(","))
+
+
+def cells_of(text: str) -> list[tuple[int, int]]:
+    """Batch and beam of each cell: 1x1,64x5."""
+    known = {f"{batch}x{beam}": (batch, beam) for batch, beam in CELLS}
+    if wrong := [cell for cell in text.split(",") if cell not in known]:
+        raise argparse.ArgumentTypeError(f"{wrong[0]!r} is no cell; allowed: {','.join(known)}")
+    return [known[cell] for cell in text.split(",")]
+
+
 def python_of(engine: str, options: argparse.Namespace) -> str:
     peer = engine.split()[0].lower()
     if peer == "axw":
@@ -139,7 +153,7 @@ def measured(
     options: argparse.Namespace, settings: dict[str, Any]
 ) -> tuple[dict[str, list[float | None]], dict[str, str]]:
     """Words a second of each way in each cell, None where there is no figure; and why an engine is left out."""
-    questions = [{"batch": batch, "beam": beam, "seconds": options.seconds} for batch, beam in CELLS]
+    questions = [{"batch": batch, "beam": beam, "seconds": options.seconds} for batch, beam in options.cells]
     found, absent = asked(WAYS, options, settings, "decode_worker.py", questions)
 
     def rate(batch: int, turns: list[list[list[float]]]) -> float | None:
@@ -147,7 +161,7 @@ def measured(
         return statistics.median(sums) if sums else None
 
     rates = {
-        name: [rate(batch, turns) for (batch, _), turns in zip(CELLS, cells, strict=True)]
+        name: [rate(batch, turns) for (batch, _), turns in zip(options.cells, cells, strict=True)]
         for name, cells in found.items()
     }
     return rates, absent
@@ -165,7 +179,7 @@ def real_sentences(options: argparse.Namespace) -> None:
         "lines": options.lines,
         "clock": options.clock,
     }
-    questions = [{"batch": batch, "beam": beam} for batch, beam in CELLS]
+    questions = [{"batch": batch, "beam": beam} for batch, beam in options.cells]
     found, absent = asked(REAL_WAYS, options, settings, "decode_sentences.py", questions)
     rows = {}
     for name, cells in found.items():
@@ -181,17 +195,17 @@ def real_sentences(options: argparse.Namespace) -> None:
             seconds = statistics.median(max(answer["seconds"] for answer in turn) for turn in turns)
             rows[name].append(f"{words / seconds:,.0f} ({bleu_chrf(texts, references)[0].value:.2f})")
     print(f"\n{len(references)} lines, words out a second (BLEU)\n")
-    print_table("words out a second (BLEU)", CELLS, rows, absent)
+    print_table("words out a second (BLEU)", options.cells, rows, absent)
 
 
-def operations(settings: dict[str, Any]) -> list[float]:
+def operations(settings: dict[str, Any], cells: list[tuple[int, int]]) -> list[float]:
     """How many operations of PyTorch one word takes to start, in axw fp32; whatever the machine is busy with."""
     import decode_worker
     import torch
     from torch.profiler import ProfilerActivity, profile
 
     decode, counts = decode_worker.axw(settings, "fp32"), []
-    for batch, beam in CELLS:
+    for batch, beam in cells:
         source = torch.full((batch, settings["source_words"]), decode_worker.FIRST)
         decode(source, beam)
         with profile(activities=[ProfilerActivity.CPU]) as seen:
@@ -211,38 +225,36 @@ def print_table(corner: str, cells: list[tuple[int, int]], rows: dict[str, list[
         print(f"\n{engine} is left out: {why}")
 
 
-def limits(settings: dict[str, Any]) -> dict[str, list[float]]:
-    """Words a second if nothing but the products of encoder and decoder took time; one thread."""
-    import time
+def limits(settings: dict[str, Any], cells: list[tuple[int, int]]) -> dict[str, list[float]]:
+    """Words a second if nothing but the products of encoder and decoder took time; one thread.
 
+    Each product has weights of its own and they are multiplied by in turn, as in a step: none waits in the nearest cache.
+    """
     import torch
 
     torch.set_num_threads(1)
     d, f, V, layers = (settings[name] for name in ("d_model", "d_ff", "vocabulary", "layers"))
     source, words = settings["source_words"], settings["words"]
+    kinds = {"fp32": torch.float32, "bf16": torch.bfloat16, "int8": torch.int8}
 
     def seconds(kind: str, rows: int, shapes: list[tuple[int, int, int]]) -> float:
-        total = 0.0
-        for k, n, times in shapes:
-            if kind == "int8":
-                X, W = (torch.randint(-127, 128, shape, dtype=torch.int8) for shape in ((rows, k), (n, k)))
-                product = torch._int_mm
-            else:
-                kinds = {"fp32": torch.float32, "bf16": torch.bfloat16}
-                X, W = (torch.randn(*shape).to(kinds[kind]) for shape in ((rows, k), (n, k)))
-                product = torch.mm
-            taken = []
-            for _ in range(30):
-                begin = time.perf_counter()
-                product(X, W.t())
-                taken.append(time.perf_counter() - begin)
-            total += times * min(taken)
-        return total
+        def random(*shape: int) -> torch.Tensor:
+            return (torch.randn(*shape) * (40 if kind == "int8" else 1)).clamp(-127, 127).to(kinds[kind])
+
+        product: Any = torch._int_mm if kind == "int8" else torch.mm
+        pairs = [(random(rows, k), random(n, k).t()) for k, n, times in shapes for _ in range(times)]
+        taken = []
+        for _ in range(20):
+            begin = time.perf_counter()
+            for X, W in pairs:
+                product(X, W)
+            taken.append(time.perf_counter() - begin)
+        return min(taken)
 
     found = {}
-    for kind in ("fp32", "bf16", "int8"):
+    for kind in kinds:
         rates = []
-        for batch, beam in CELLS:
+        for batch, beam in cells:
             encoder = [(d, 3 * d, layers), (d, d, layers), (d, f, layers), (f, d, layers), (d, 2 * d, layers)]
             decoder = [(d, 3 * d, layers), (d, d, 3 * layers), (d, f, layers), (f, d, layers), (d, V, 1)]
             whole = seconds(kind, batch * source, encoder) + words * seconds(kind, batch * beam, decoder)
@@ -258,7 +270,8 @@ def main() -> None:
         parser.add_argument(f"--{peer}-python", help="where it is not the --peer-python")
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.7, help="of each measurement")
-    parser.add_argument("--only", help="engines whose name holds this")
+    parser.add_argument("--only", help="engines whose name holds this, or one of these: axw,int8")
+    parser.add_argument("--cells", type=cells_of, default=CELLS, help="1x1,1x5,64x1,64x5: batch x beam")
     parser.add_argument(
         "--clock", choices=("wall", "cpu"), default="wall", help="cpu: where others use the machine too"
     )
@@ -277,13 +290,13 @@ def main() -> None:
     machine = f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {time.strftime('%Y-%m-%d')}"
     settings = {name: getattr(options, name) for name in shape} | {"clock": options.clock}
     if options.operations:
-        print_table("operations a step", CELLS, {"axw fp32": operations(settings)}, {})
+        print_table("operations a step", options.cells, {"axw fp32": operations(settings, options.cells)}, {})
     elif options.model is not None:
         real_sentences(options)
     else:
         rates, absent = measured(options, settings)
-        shown = {name: row for name, row in rates.items() if not options.only or options.only in name}
-        print_table("words out a second", CELLS, shown | limits(settings), absent)
+        shown = {name: row for name, row in rates.items() if wanted(name, options)}
+        print_table("words out a second", options.cells, shown | limits(settings, options.cells), absent)
     print(f"\n{machine}; {time.perf_counter() - begin:.0f} seconds, {options.turns} turns, {options.clock} clock")
 
 

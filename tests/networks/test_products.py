@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from axw.networks.products import Linear, Packed, laid_out
+from axw.networks.products import Linear, Packed, WholeNumbers, laid_out
 
 
 @pytest.mark.parametrize("machine", [platform.machine(), "elsewhere"])
@@ -40,3 +40,19 @@ def test_what_is_added_to_stays_as_it_is() -> None:
         made(X, onto)
         made(X.expand(4, 3).contiguous(), onto.expand(4, 5).contiguous())
         assert not onto.any()
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_whole_numbers_are_the_same_by_both_products(biased: bool) -> None:
+    """oneDNN's product of unsigned rows, for many, against the plain one: bit for bit, the largest numbers among them."""
+    generator = torch.Generator().manual_seed(2)
+    X, W, b = (torch.randn(*shape, generator=generator) for shape in [(37, 67), (4099, 67), (4099,)])
+    X[3], X[5] = X[3].sign(), 0.0
+    W[7] = W[7].sign()
+    made = laid_out("int8", W, b if biased else None)
+    assert isinstance(made, WholeNumbers)
+    plain, onto = made._replace(packed=None), torch.randn(37, 4099, generator=generator)
+    assert torch.equal(made(X), plain(X))
+    assert torch.equal(made(X, onto), plain(X, onto))
+    alone = torch.cat([made(row, into) for row, into in zip(X.split(1), onto.split(1), strict=True)])
+    torch.testing.assert_close(alone, made(X, onto), rtol=1e-6, atol=1e-5)

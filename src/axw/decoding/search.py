@@ -50,7 +50,7 @@ class Choice(NamedTuple):
     ending: list[tuple[int, int, float]]
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def search(
     decoder: Decoder[State],
     state: State,

@@ -151,17 +151,17 @@ class TransformerSteps:
     def step(self, tokens: Tensor, state: StepState) -> tuple[Tensor, StepState]:
         """What may follow `tokens` (b w), each hypothesis's last id: log-probabilities (b w V) in float32, and the state."""
         logits, state = self.logits(tokens, state)
-        return torch.log_softmax(logits, -1), state
+        return torch.log_softmax(logits, -1, dtype=torch.float32), state
 
     @torch.no_grad()
     def step_with_attention(self, tokens: Tensor, state: StepState) -> tuple[Tensor, Tensor, StepState]:
         """As `step`, with A (b w m) between: what is read of the source in the last layer, the mean over its heads."""
         seen: list[Tensor] = []
         logits, state = self.logits(tokens, state, seen)
-        return torch.log_softmax(logits, -1), seen[-1].float().mean(1), state
+        return torch.log_softmax(logits, -1, dtype=torch.float32), seen[-1].float().mean(1), state
 
     def logits(self, tokens: Tensor, state: StepState, seen: list[Tensor] | None = None) -> tuple[Tensor, StepState]:
-        """`step` before its last line: (b w V) float32, of which log p is the log-softmax. A of each layer goes to `seen`."""
+        """`step` before its last line: (b w V), of which log p is the log-softmax. A of each layer goes to `seen`."""
         (b, w), source = tokens.shape, state.source
         said = grown(state.said, w)
         memories, news, by = by_layer(said.said()), by_layer(said.last(w)), self._turns(state.words, 1)
@@ -171,7 +171,7 @@ class TransformerSteps:
             X = self._around(X, cross.norm, partial(self._read_source, cross, asked, source.mask, seen))
             X = self._changed(X, change)
         X = X if self.last is None else self.last(X)
-        return self.projection(X).float().view(b, w, -1), StepState(source, said, state.words + 1)
+        return self.projection(X).view(b, w, -1), StepState(source, said, state.words + 1)
 
     def select(self, state: StepState, sentences: Tensor, parents: Tensor) -> StepState:
         """Keep `sentences` (b2,); hypothesis j of kept sentence i goes on from hypothesis parents[i, j] (b2 w2)."""
