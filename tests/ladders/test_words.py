@@ -16,6 +16,7 @@ from axw.ladders.words_result import WordsAnswer, build, holm_bootstrap
 from axw.models.words.masked_words import MaskedLanguageModel
 from axw.models.words.measures import Guesses
 from axw.networks.masked_words import MaskedWords
+from axw.show.text_ladder import About
 from axw.show.words_ladder import words_page
 from tests.models.tiny_text import lines, words_settings
 
@@ -99,7 +100,7 @@ def test_what_pays_is_better_on_the_lines_and_over_the_seeds():
     assert found.rows[1].lines.mean == pytest.approx((better - base).sum() / 600)
     assert found.rows[1].lines.low < found.rows[1].lines.mean < found.rows[1].lines.high < 0
     assert found.use["rung"] == "A = I" and found.rows[3].failed and "failed: The loss is nan." in found.to_text()
-    page = words_page(found, "a <b>", "axw ladder words x")
+    page = words_page(found, About("a <b>", "axw ladder words x"))
     assert "&lt;b&gt;" in page and "<script" not in page and "axw ladder words x" in page
     assert all(f"{row.measures['nats_per_word']:.3f}" in page for row in found.rows[:3])
 

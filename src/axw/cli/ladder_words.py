@@ -92,14 +92,13 @@ def _command(context: typer.Context, train: TrainSettings) -> str:
 
 def _write_report(found: WordsLadder, place: Place, valid: Path, command: str, findings: list[str]) -> None:
     from axw.cli.climbing import versions
-    from axw.show.ladder import LadderDisplay
     from axw.show.ladder_samples import of_words_ladder
+    from axw.show.text_ladder import About
     from axw.show.words_ladder import words_page
 
-    title, looked = f"Hidden words of {valid.name}: which rung pays", of_words_ladder(found)
-    value = {**found.to_json(), "title": title, "command": command, "findings": findings, "looked": looked}
-    value |= {"picture": LadderDisplay.from_estimator(found).to_json(), "versions": versions()}
-    place.write(words_page(found, title, command, findings, looked, versions()), value)
+    title = f"Hidden words of {valid.name}: which rung pays"
+    about = About(title, command, findings, of_words_ladder(found), versions())
+    place.write(words_page(found, about), about.value(found))
 
 
 def named(texts: list[str], offered: list[str]) -> list[str]:

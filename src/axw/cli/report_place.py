@@ -82,9 +82,8 @@ def none_of_stdin() -> Place:
 def stem(file: Path) -> str:
     """What a file is called without its ending: test of test.csv, brown.valid of brown.valid.txt.gz, stdin of -."""
     name = "stdin" if str(file) == "-" else Path(file.name.removesuffix(".gz")).stem
-    return os.fsencode(name)[:200].decode(
-        "utf-8", errors="replace"
-    )  # the longest names of files leave no room for an ending
+    # The longest names of files leave no room for an ending.
+    return os.fsencode(name)[:200].decode("utf-8", errors="replace")
 
 
 def _taken(page: Path) -> str | None:

@@ -71,7 +71,7 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
     from axw.learning.allocator import keep_freed_memory
     from axw.models.translation.settings import TranslationSettings
     from axw.show.again import beside
-    from axw.show.ladder import LadderDisplay
+    from axw.show.text_ladder import About
     from axw.show.translation_ladder import translation_page, verdict
 
     settings = equal_budget(with_settings(TranslationSettings(), change or []), steps=steps, minutes=minutes)
@@ -100,13 +100,9 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
     chosen = {"steps": train.steps, "minutes": train.minutes, "threads": train.threads or torch.get_num_threads()}
     command = typed_again(context, out=beside(out), **chosen)
     title = f"{source.name} to {target.name}: which rung pays"
-    value = {**found.to_json(), "title": title, "command": command, "verdict": verdict(found)}
-    value["findings"] = findings
-    value["picture"] = LadderDisplay.from_estimator(found).to_json()
-    value |= {"looked": (looked := _looked(found)), "versions": versions()}
-    Place(out / "report.html", asked=True).write(
-        translation_page(found, title, command, findings, looked, versions()), value
-    )
+    about = About(title, command, findings, _looked(found), versions())
+    page, value = translation_page(found, about), {**about.value(found), "verdict": verdict(found)}
+    Place(out / "report.html", asked=True).write(page, value)
 
 
 def _looked(found: TranslationLadder) -> dict[str, Any] | None:

@@ -22,10 +22,8 @@ PRECISIONS = get_args(Precision)
 Order = Literal["packed", "plain"]
 _MOST = 127.0
 _ROWS = 64  # that the order is chosen for; any number may come
-_WIDE, _SEVERAL = (
-    4096,
-    4,
-)  # outputs and rows from which on oneDNN's product of whole numbers takes less time, as measured
+# Outputs and rows from which on oneDNN's product of whole numbers takes less time, as measured.
+_WIDE, _SEVERAL = 4096, 4
 _LEAST = torch.tensor(1e-30)  # the scale of a row of zeros
 _ONEDNN = torch.ops.mkldnn  # what PyTorch's own compiler multiplies by
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from axw.ladders.words_result import WordsLadder
 from axw.ladders.words_text import HEAD, cells_of, key_of, notes_of, seeds_of
 from axw.show.ladder import LadderDisplay
-from axw.show.page import again, bullets, facts, head, page, paragraph, section, table
-from axw.show.samples_page import looked_part
+from axw.show.page import facts, paragraph, section, table
+from axw.show.text_ladder import About
 
 OF_THE_BARS = (
     "A bar is the 95 % interval of one rung alone, by bootstrap over the lines. What decides is the difference to the rung below"
@@ -17,32 +14,17 @@ OF_THE_BARS = (
 )
 
 
-def words_page(
-    ladder: WordsLadder,
-    title: str,
-    command: str,
-    findings: Sequence[str] = (),
-    looked: Mapping[str, Any] | None = None,
-    versions: Mapping[str, str] | None = None,
-) -> str:
-    """The ladder as one HTML page: which rung to use, the table, nats against seconds, the data, and how to make it again.
-
-    looked   what the rung to use guessed, as `axw.show.ladder_samples.of_words_ladder` says it
-    """
+def words_page(ladder: WordsLadder, about: About) -> str:
+    """The ladder as one HTML page: which rung to use, the table, nats against seconds, the data, and how to make it again."""
     rows = [cells_of(number, row) for number, row in enumerate(ladder.rows, 1)]
     chosen = next((i for i, row in enumerate(ladder.rows) if row.rung.strip() == ladder.use["rung"]), None)
     over = seeds_of(ladder)
-    parts = [
-        head(title, paragraph(ladder.use["why"])),
+    rungs = [
         section("Rungs", table(HEAD, rows, ("rung",), chosen) + paragraph(key_of(ladder), "small")),
         section(
             "Quality against cost", LadderDisplay.from_estimator(ladder).markup() + paragraph(OF_THE_BARS, "small soft")
         ),
         section("Over seeds", table(("rung", "Δ [95 % CI]"), over, ("rung",)) if over else ""),
-        looked_part(looked, 2),
-        section("Data", facts({label: f"{value:,}" for label, value in ladder.data.items()})),
-        section("Met in the data", bullets(findings)),
-        section("The same again", again(command, versions)),
-        section("Notes", bullets(notes_of(ladder))),
     ]
-    return page(title, "".join(parts))
+    data = section("Data", facts({label: f"{value:,}" for label, value in ladder.data.items()}))
+    return about.page(ladder.use["why"], rungs, data, notes_of(ladder))
