@@ -28,6 +28,8 @@ from pathlib import Path
 from threading import Timer
 from typing import Any
 
+from axw.cli.allocating import library, preloading
+
 HERE = Path(__file__).parent
 CELLS = [(1, 1), (1, 5), (64, 1), (64, 5)]
 WAYS = [  # engine, processes, threads of each
@@ -61,6 +63,8 @@ class Worker:
     def __init__(self, python: str, engine: str, settings: dict[str, Any], file: str = "decode_worker.py") -> None:
         command = [python, str(HERE / file), engine, json.dumps(settings)]
         environment = {**os.environ, "OMP_NUM_THREADS": str(settings["threads"]), "HF_HUB_OFFLINE": "1"}
+        if engine.startswith("axw"):  # as `axw translate` starts
+            environment = preloading(environment, library()) or environment
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )

@@ -1,4 +1,4 @@
-"""Commands that train start themselves again with mimalloc, and compute the same with it."""
+"""Commands that compute for long start themselves again with mimalloc, and compute the same with it."""
 
 from __future__ import annotations
 
@@ -37,12 +37,15 @@ def run(*words: str, **environment: str) -> tuple[int, list[str]]:
 
 
 @needs_it
-def test_only_commands_that_train_have_it(tmp_path: Path) -> None:
+def test_only_commands_that_compute_for_long_have_it(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.csv")
     code, said = run("fit", "table", missing, "--target", "y", "--save", str(tmp_path / "run"))
     assert code == 3 and said[-1] == "True" and "There is no such file" in said[0]
     for words in (["check", missing], ["fit", "--help"], ["fit", "table", missing, "--engine=duckdb"]):
         assert run(*words)[1][-1] == "False"
+    for words in (["translate", missing, "--engine", "torch"], ["evaluate", missing, missing]):
+        code, said = run(*words)
+        assert code == 4 and said[-1] == "True"
     code, said = run("fit", "table", missing, "--target", "y", "--save", str(tmp_path / "run"), AXW_ALLOCATOR="system")
     assert code == 3 and said[-1] == "False"
 

@@ -127,10 +127,25 @@ def test_no_place_means_no_order() -> None:
         assert torch.allclose(one, other) == (kind == "none"), kind
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{}, {"norm_place": "post"}, {"positions": "rotary", "feedforward": "geglu"}, {"positions": "alibi"}]
+    + [{"feedforward": "none"}, {"layers": 0}, {"window": 1}],
+    ids=str,
+)
+def test_masked_places_alone_are_changed_and_projected(changed: dict[str, object]) -> None:
+    """The last layer makes nothing of the other rows; answers and gradients are as if it did."""
+    model = MaskedWords(replace(TINY, **changed), 17, seed=1).double().eval()
+    places, given = torch.tensor([1, 6, 10, 6]), list(model.parameters())
+    few, all_rows = model(SOURCE, places), model.rows(SOURCE).reshape(15, -1)[places]
+    torch.testing.assert_close(few, all_rows)
+    one, other = (torch.autograd.grad(Y.square().sum(), given, allow_unused=True) for Y in (few, all_rows))
+    torch.testing.assert_close([g for g in one if g is not None], [g for g in other if g is not None])
+
+
 def test_masked_places_alone_are_projected() -> None:
     model = MaskedWords(TINY, 17, seed=1).double().eval()
     places = torch.tensor([1, 6, 10])
-    torch.testing.assert_close(model(SOURCE, places), model.rows(SOURCE).reshape(15, -1)[places])
     assert model.logits(model(SOURCE, places)).shape == (3, 17)
     assert set(model.attention(SOURCE)) == {"encoder 1", "encoder 2"}
 

@@ -1,7 +1,8 @@
-"""A faster allocator under the commands that train: the process starts itself again with it, before anything is loaded.
+"""A faster allocator under the commands that compute for long: the process starts itself again with it, before it loads anything.
 
 A step asks for some thousand tensors of many sizes and gives them back. The C library of Linux keeps what is free in one list
-by size and walks it each time: a tenth of a step, all of it while the other threads wait. mimalloc (Leijen, Zorn and de Moura
+by size and walks it each time: a tenth of a step of training, all of it while the other threads wait, and as much of a step of a
+search for one sentence. mimalloc (Leijen, Zorn and de Moura
 2019, "Mimalloc: Free List Sharding in Action") has lists of one size. An allocator can only be chosen when a process starts.
 """
 
@@ -15,12 +16,12 @@ from pathlib import Path
 from axw.errors import UsageError
 
 PACKAGE, CHOICE = "cmeel-mimalloc", "AXW_ALLOCATOR"
-_TRAINS = ("fit", "ladder", "resume")
+_LONG = ("fit", "ladder", "resume", "translate", "evaluate")
 _ALLOCATORS = ("mimalloc", "jemalloc", "tcmalloc")  # whoever has preloaded one has chosen
 
 
 def start_again(words: Sequence[str]) -> None:
-    """Replace this process by itself with mimalloc where `axw WORDS` trains and mimalloc is there; otherwise do nothing.
+    """Replace this process by itself with mimalloc where `axw WORDS` computes for long and mimalloc is there.
 
     AXW_ALLOCATOR=system leaves the C library's. `UsageError` for another word there.
     """
@@ -31,7 +32,7 @@ def start_again(words: Sequence[str]) -> None:
             "In the environment.",
             f"Unset {CHOICE}, or correct it.",
         )
-    if wanted == "system" or not _trains(words):
+    if wanted == "system" or not _computes(words):
         return
     changed = preloading(os.environ, library())
     if changed is not None:
@@ -39,17 +40,19 @@ def start_again(words: Sequence[str]) -> None:
 
 
 def allocator() -> str:
-    """Whose memory the commands that train take: "mimalloc", what is preloaded already, or "system"."""
+    """Whose memory the commands that compute for long take: "mimalloc", what is preloaded already, or "system"."""
     preloaded = _preloaded(os.environ)
     if preloaded is not None:
         return preloaded
     return "system" if os.environ.get(CHOICE) == "system" or library() is None else "mimalloc"
 
 
-def _trains(words: Sequence[str]) -> bool:
-    """Whether it is worth it: not for a help page, and not where another program (Java) would inherit it."""
+def _computes(words: Sequence[str]) -> bool:
+    """Whether it is worth it: not for a help page, and not where another program (Java, of a table's engine) would inherit it."""
     options = {word.partition("=")[0] for word in words}
-    return bool(words) and words[0] in _TRAINS and not {"--engine", "--help", "-h"} & options
+    if not words or words[0] not in _LONG or {"--help", "-h"} & options:
+        return False
+    return words[0] == "translate" or "--engine" not in options
 
 
 def preloading(environment: Mapping[str, str], path: Path | None) -> dict[str, str] | None:

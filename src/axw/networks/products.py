@@ -70,19 +70,21 @@ class WholeNumbers(NamedTuple):
 
     packed: W8 in the order that oneDNN reads, where there are many outputs, such as a vocabulary: their whole numbers never stand
     in memory. It takes longer to start, multiplies unsigned numbers, X8 + 128, and takes the 128 out again.
+    centre: of W8, zeros (n,).
     """
 
     W8: Tensor
     scale: Tensor
     bias: Tensor | None
     packed: Tensor | None
+    centre: Tensor
 
     def __call__(self, X: Tensor, onto: Tensor | None = None) -> Tensor:
         X8, z = whole(X)
         if self.packed is None or len(X) < _SEVERAL:
             Y = torch._int_mm(X8, self.W8).mul(self.scale)
         else:
-            Y = _unsigned(X8, self.packed, self.scale)
+            Y = _unsigned(X8, self.packed, self.scale, self.centre)
         if onto is not None:
             Y = torch.addcmul(onto, Y, z)
             return Y if self.bias is None else Y.add_(self.bias)
@@ -95,18 +97,18 @@ def whole(X: Tensor) -> tuple[Tensor, Tensor]:
     return (X / z).round_().to(torch.int8), z
 
 
-def _unsigned(X8: Tensor, packed: Tensor, scale: Tensor) -> Tensor:
+def _unsigned(X8: Tensor, packed: Tensor, scale: Tensor, centre: Tensor) -> Tensor:
     """s_j (X8 W8')[i, j] in float32, by oneDNN's product of unsigned rows."""
-    X, none = X8.view(torch.uint8).bitwise_xor(128), torch.zeros_like(scale, dtype=torch.int64)
+    X = X8.view(torch.uint8).bitwise_xor(128)
     return cast(
         Tensor,
         torch.ops.onednn.qlinear_pointwise.default(
-            X, 1.0, 128, packed, scale, none, None, 1.0, 0, torch.float32, "none", [], ""
+            X, 1.0, 128, packed, scale, centre, None, 1.0, 0, torch.float32, "none", [], ""
         ),
     )
 
 
-def _packed_whole(W8: Tensor, scale: Tensor) -> Tensor | None:
+def _packed_whole(W8: Tensor, scale: Tensor, centre: Tensor) -> Tensor | None:
     """W8 (n k) in the order that oneDNN reads; None where there is no such product, or where its sums overflow: processors
     without sums of whole numbers in 32 bits (VNNI) make them in 16.
     """
@@ -115,7 +117,7 @@ def _packed_whole(W8: Tensor, scale: Tensor) -> Tensor | None:
     try:
         packed = cast(Tensor, torch.ops.onednn.qlinear_prepack(W8, [_ROWS, W8.shape[1]]))
         largest = W8[:_ROWS].sign().mul(int(_MOST))  # of these rows the sums are as large as can be
-        same = torch.equal(_unsigned(largest, packed, scale), torch._int_mm(largest, W8.t()).mul(scale))
+        same = torch.equal(_unsigned(largest, packed, scale, centre), torch._int_mm(largest, W8.t()).mul(scale))
     except (AttributeError, RuntimeError):
         return None
     return packed if same else None
@@ -137,8 +139,9 @@ def laid_out(precision: Precision, W: Tensor, bias: Tensor | None = None, order:
     if precision == "int8":
         W8, z = whole(W.detach().float())
         scale = z[:, 0].contiguous()
-        packed = _packed_whole(W8, scale) if len(W) >= _WIDE else None
-        return WholeNumbers(W8.t(), scale, None if bias is None else bias.detach().float(), packed)
+        centre = torch.zeros_like(scale, dtype=torch.int64)
+        packed = _packed_whole(W8, scale, centre) if len(W) >= _WIDE else None
+        return WholeNumbers(W8.t(), scale, None if bias is None else bias.detach().float(), packed, centre)
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     W, bias = W.detach().to(kind), None if bias is None else bias.detach().to(kind)
     packed = _packed(W) if order == "packed" else None
