@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VOCABULARY, ROWS, LENGTH, STEPS = 8000, 64, 128, 2
 PAD, BOS, EOS, MASK, FIRST = 0, 1, 2, 4, 5
 PADDING = {"input_ids": PAD, "attention_mask": 0, "offset_mapping": (0, 0), "special_tokens_mask": 1}
-WARMING, TIMED = 5, 30  # steps before the run, by which its number of steps is chosen
+WARMING = 0.06  # share of the time in which the rate rises
 
 
 def bert(size: int) -> BertForMaskedLM:
@@ -68,8 +68,40 @@ def speed(precision: str) -> None:
         print(json.dumps({"seconds": time.perf_counter() - started, "steps": STEPS}), flush=True)
 
 
+class Clock:
+    """The time of a run: how much of it has passed, and what share of the highest rate that stands for."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.started = seconds, time.perf_counter()
+
+    def begin(self) -> None:
+        self.started = time.perf_counter()
+
+    def passed(self) -> float:
+        return time.perf_counter() - self.started
+
+    def share_of_rate(self) -> float:
+        """Up in a line for the first 6 % of the time, then down in a line to 0 at its end."""
+        part = self.passed() / self.seconds
+        return part / WARMING if part < WARMING else max(0.0, (1 - part) / (1 - WARMING))
+
+
+def _stopping(clock: Clock) -> Any:
+    """A callback of the Trainer that ends training when the time is over."""
+    from transformers import TrainerCallback
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            control.should_training_stop = clock.passed() >= clock.seconds
+
+    return Stop()
+
+
 def train(folder: Path, minutes: float) -> None:
-    """Trainer with its defaults, but for the rate, the warm-up and the batch; writes FOLDER/answers.npz.
+    """Trainer with its defaults, but for rate, batch and a schedule by the clock; writes FOLDER/answers.npz.
+
+    The rate rises and falls with the minutes that have passed and not with the steps, so that it ends at 0 when they are over,
+    however fast the machine turns out to be.
 
     Whole words are hidden, as in what is asked (Trainer's collator then writes [MASK] over each of them).
     """
@@ -95,35 +127,35 @@ def train(folder: Path, minutes: float) -> None:
             [{name: [*row[name], *[by] * (longest - len(row[name]))] for name, by in PADDING.items()} for row in batch]
         )
 
-    def trained(steps: int) -> tuple[BertForMaskedLM, float]:
-        """A new model after so many steps, and the seconds of one."""
-        model = bert(len(tokenizer))
-        arguments = TrainingArguments(
-            output_dir=str(folder / "hf"),
-            use_cpu=True,
-            bf16=True,
-            max_steps=steps,
-            per_device_train_batch_size=max(1, round(settings["batch_tokens"] / mean)),
-            train_sampling_strategy="group_by_length",
-            learning_rate=settings["rate"],
-            warmup_steps=0.06,
-            remove_unused_columns=False,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            logging_steps=200,
-            seed=0,
-        )
-        trainer = Trainer(model, arguments, data_collator=collate, train_dataset=rows)
-        started = time.perf_counter()
-        trainer.train()
-        return model, (time.perf_counter() - started) / steps
-
-    trained(WARMING)
-    _, pace = trained(TIMED)
-    steps = max(1, int(minutes * 60 / pace))
-    model, pace = trained(steps)
-    print(f"Hugging Face: {steps} steps in {steps * pace:.0f} s", file=sys.stderr)
+    arguments = TrainingArguments(
+        output_dir=str(folder / "hf"),
+        use_cpu=True,
+        bf16=True,
+        max_steps=10**6,
+        per_device_train_batch_size=max(1, round(settings["batch_tokens"] / mean)),
+        train_sampling_strategy="group_by_length",
+        learning_rate=settings["rate"],
+        remove_unused_columns=False,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        logging_steps=100,
+        seed=0,
+    )
+    model, clock = bert(len(tokenizer)), Clock(minutes * 60)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings["rate"])
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: clock.share_of_rate())
+    trainer = Trainer(
+        model,
+        arguments,
+        data_collator=collate,
+        train_dataset=rows,
+        optimizers=(optimizer, schedule),
+        callbacks=[_stopping(clock)],
+    )
+    clock.begin()
+    trainer.train()
+    print(f"Hugging Face: {trainer.state.global_step} steps in {clock.passed():.0f} s", file=sys.stderr)
     answer(model.eval(), folder)
 
 
