@@ -72,7 +72,7 @@ class TranslationSettings:
     luong: LuongSettings = field(default_factory=_luong)
     train: TrainSettings = field(default_factory=_train)
     search: SearchSettings = field(default_factory=_search)
-    vocabulary: int = 4000
+    vocabulary: int = 8000
     pieces: Literal["bpe", "words"] = "bpe"
     joint: bool = True
     smoothing: float = 0.1
