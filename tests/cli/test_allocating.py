@@ -41,13 +41,34 @@ def test_only_commands_that_compute_for_long_have_it(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.csv")
     code, said = run("fit", "table", missing, "--target", "y", "--save", str(tmp_path / "run"))
     assert code == 3 and said[-1] == "True" and "There is no such file" in said[0]
-    for words in (["check", missing], ["fit", "--help"], ["fit", "table", missing, "--engine=duckdb"]):
-        assert run(*words)[1][-1] == "False"
-    for words in (["translate", missing, "--engine", "torch"], ["evaluate", missing, missing]):
-        code, said = run(*words)
-        assert code == 4 and said[-1] == "True"
-    code, said = run("fit", "table", missing, "--target", "y", "--save", str(tmp_path / "run"), AXW_ALLOCATOR="system")
-    assert code == 3 and said[-1] == "False"
+    assert run("check", missing)[1][-1] == "False"
+
+
+@needs_it
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        (["fit", "words", "lines.txt"], True),
+        (["ladder", "table", "rows.csv"], True),
+        (["resume", "run"], True),
+        (["translate", "run", "--engine", "torch"], True),
+        (["evaluate", "run", "rows.csv"], True),
+        (["fit", "table", "rows.csv", "--engine=duckdb"], False),
+        (["fit", "--help"], False),
+        (["serve", "run"], False),
+        ([], False),
+    ],
+)
+def test_which_commands_have_it(words: list[str], again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+    monkeypatch.setattr(os, "execve", lambda *given: started.append(given))
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    monkeypatch.delenv("AXW_ALLOCATOR", raising=False)
+    allocating.start_again(words)
+    assert bool(started) == again
+    monkeypatch.setenv("AXW_ALLOCATOR", "system")
+    allocating.start_again(words)
+    assert len(started) == int(again)
 
 
 def test_other_words_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
