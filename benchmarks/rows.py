@@ -174,13 +174,13 @@ def fit(rounds: int, sizes: list[str]) -> None:
         X, y, edges = cora() if size == "Cora's" else made_up(n, e, d, 2)
         frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(X.shape[1])]).rename_axis("row")
         pairs = pd.DataFrame(edges, columns=["a", "b"])
-        for name, way in fit_ways(frame, X, y, edges, pairs).items():
+        ways = fit_ways(frame, X, y, edges, pairs)
+        found = medians(ways, max(1, rounds // 2)) if size == "Cora's" else {}
+        for name, way in ways.items():
             begin = CLOCK()
             right = float((np.asarray(way()) == y).mean())
-            found = CLOCK() - begin
-            if size == "Cora's":
-                found = medians({name: way}, max(1, rounds // 2))[name] / 1e3
-            print(f"{size}: {name} {found:.2f} s ({right:.3f})", flush=True)
+            seconds = found[name] / 1e3 if found else CLOCK() - begin
+            print(f"{size}: {name} {seconds:.2f} s ({right:.3f})", flush=True)
 
 
 def fit_ways(

@@ -41,7 +41,10 @@ def test_only_commands_that_compute_for_long_have_it(tmp_path: Path) -> None:
     missing = str(tmp_path / "missing.csv")
     code, said = run("fit", "table", missing, "--target", "y", "--save", str(tmp_path / "run"))
     assert code == 3 and said[-1] == "True" and "There is no such file" in said[0]
-    assert run("check", missing)[1][-1] == "False"
+    for words in (["check", missing], ["fit", "--help"], ["fit", "table", missing, "--engine=duckdb"]):
+        assert run(*words)[1][-1] == "False"
+    code, said = run("fit", "table", missing, "--target", "y", "--save", str(tmp_path / "run"), AXW_ALLOCATOR="system")
+    assert code == 3 and said[-1] == "False"
 
 
 @needs_it

@@ -146,6 +146,7 @@ def test_masked_places_alone_are_changed_and_projected(changed: dict[str, object
 def test_masked_places_alone_are_projected() -> None:
     model = MaskedWords(TINY, 17, seed=1).double().eval()
     places = torch.tensor([1, 6, 10])
+    torch.testing.assert_close(model(SOURCE, places), model.rows(SOURCE).reshape(15, -1)[places])
     assert model.logits(model(SOURCE, places)).shape == (3, 17)
     assert set(model.attention(SOURCE)) == {"encoder 1", "encoder 2"}
 

@@ -2,8 +2,8 @@
 
 A step asks for some thousand tensors of many sizes and gives them back. The C library of Linux keeps what is free in one list
 by size and walks it each time: a tenth of a step of training, all of it while the other threads wait, and as much of a step of a
-search for one sentence. mimalloc (Leijen, Zorn and de Moura
-2019, "Mimalloc: Free List Sharding in Action") has lists of one size. An allocator can only be chosen when a process starts.
+search for one sentence. mimalloc (Leijen, Zorn and de Moura 2019, "Mimalloc: Free List Sharding in Action") has lists of one
+size. An allocator can only be chosen when a process starts.
 """
 
 from __future__ import annotations

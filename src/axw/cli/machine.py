@@ -6,7 +6,7 @@ The whole is plain JSON, schema "axw.doctor/1":
     processor   name, cores, cores that this process may use, features that PyTorch's kernels can use
     threads     of PyTorch and of each BLAS and OpenMP library, and the variables that set them
     devices     accelerators, with their memory
-    memory      bytes: total, available;  allocator: of the commands that train;  mimalloc: its library (null = not there)
+    memory      bytes: total, available;  allocator: of commands that compute for long;  mimalloc: its library (null = not there)
     folders     path, what for, writable, free bytes
     extras      name, for what, packages with versions (null = not there), installed, the pip line
     problems    what stops every command, each with what to do;  notes: what is good to know
@@ -179,7 +179,7 @@ def devices(torch: Any) -> list[dict[str, Any]]:
 
 
 def memory() -> dict[str, Any]:
-    """Bytes: all there is, and what a new process could use (Linux only); who hands it out where models are trained."""
+    """Bytes: all there is, and what a new process could use (Linux only); who hands it out in what computes for long."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):

@@ -36,7 +36,7 @@ class MaskedWords(nn.Module):
 
     def forward(self, ids: Tensor, places: Tensor) -> Tensor:
         """The rows (t d) at `places` (t,), numbers in the flattened (b n): only these are turned into words."""
-        return cast(Tensor, self.transform(self.encoder.at(self.embed(ids), readable(ids), places)))
+        return cast(Tensor, self.transform(self.encoder.at(self.embed(ids), places, readable(ids))))
 
     @property
     def projection(self) -> Tensor:

@@ -81,7 +81,7 @@ class Encoder(nn.Module):
             X = layer(X, mask, bias)
         return cast(Tensor, self.last(X))
 
-    def at(self, X: Tensor, mask: Tensor | None, places: Tensor) -> Tensor:
+    def at(self, X: Tensor, places: Tensor, mask: Tensor | None) -> Tensor:
         """The rows (t d) of what `forward` gives at `places` (t,), numbers in the flattened (b n).
 
         Nobody reads what the last layer makes of the others, so it is not made: of a sentence with one word in six hidden
