@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from axw.cli import main
+from axw.learning.hooks import Hook, Record
 
 SMALL = [
     *(
@@ -26,6 +28,7 @@ SMALL = [
     ),
     *("--set", "longest=40", "--set", "train.log_every=1"),
 ]
+LAST = [*SMALL, "--set", "train.keep=last", "--set", "train.average=0"]  # the weights of the last step
 LINES = [
     f"the {a} {b} in the {c} ."
     for a in ("dog", "man", "sun", "cat")
@@ -120,6 +123,39 @@ def test_what_cannot_be_resumed_is_said(corpus: Path, capsys: pytest.CaptureFixt
     assert main(["resume", "a.run"]) == 4
     assert "data was" in capsys.readouterr().err
     assert main(["resume", "a.run", "--accept", "weather"]) == 2
+
+
+def test_a_run_that_has_ended_is_trained_for_longer(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "words", "corpus.txt", "--save", "whole.run", "--steps", "6", *LAST]) == 0
+    assert main(["fit", "words", "corpus.txt", "--save", "a.run", "--steps", "3", *LAST]) == 0
+    assert main(["resume", "a.run"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("saved a.run: 3 steps")
+    assert main(["resume", "a.run", "--steps", "2"]) == 2
+    assert "a budget is that of the whole run" in capsys.readouterr().err
+    assert main(["resume", "a.run", "--steps", "6"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("saved a.run: 6 steps") and "goes on from step 3" in said.err
+    assert weights("a.run") == weights("whole.run")
+    config = run_json("a.run")["config"]
+    assert isinstance(config, dict) and config["settings"]["train"]["steps"] == 6
+    assert main(["resume", "a.run"]) == 0
+    assert capsys.readouterr().out.startswith("saved a.run: 6 steps")
+
+
+def test_a_run_that_was_stopped_ends_where_it_is(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Interrupts(Hook):
+        def on_records(self, records: Sequence[Record]) -> None:
+            if records[0].step == 4:
+                signal.raise_signal(signal.SIGINT)
+
+    assert main(["fit", "words", "corpus.txt", "--save", "whole.run", "--steps", "4", *LAST]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("axw.cli.words.told", Interrupts)
+        assert main(["fit", "words", "corpus.txt", "--save", "a.run", "--steps", "99", *LAST]) == 130
+    capsys.readouterr()
+    assert main(["resume", "a.run", "--steps", "1"]) == 0
+    assert capsys.readouterr().out.startswith("saved a.run: 4 steps")
+    assert weights("a.run") == weights("whole.run")
 
 
 def test_wrong_settings_are_said(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from axw.learning import (
     from_dict,
     read_run,
 )
+from axw.learning.settings import BUDGET
 from axw.storage import Disk
 from tests.learning.tiny import (
     DATA,
@@ -181,6 +182,54 @@ def test_a_finished_run_stays_as_it_is(fast_path):
     assert everything() == before
 
 
+LONGER = {
+    "steps": ({"steps": 30}, {"steps": 50}),
+    "epochs": ({"steps": None, "epochs": 2, "evaluate_every": 0}, {"steps": None, "epochs": 5, "evaluate_every": 0}),
+    "other than before": ({"steps": None, "tokens": 200}, {"steps": 50}),
+}
+
+
+@pytest.mark.parametrize("kind", LONGER)
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_longer_budget_ends_at_the_weights_of_a_run_that_had_it_from_the_start(kind, cut, fast_path):
+    short, long = (settings(keep="last", ema=0.9, **changes) for changes in LONGER[kind])
+    want = train(fast_path / "long", long)
+    train(fast_path / "run", short)
+    if cut:
+        with Run.resume(fast_path / "run", long, data=DATA, accept=["budget"]) as run, pytest.raises(Crash):
+            Trainer(Net(), crash_after(3, 1), long).fit(batches, evaluate, run=run)
+        kept = read_run(fast_path / "run")["settings"]
+        assert [kept[name] for name in BUDGET] == [getattr(long, name) for name in BUDGET]
+    model = Net()
+    with Run.resume(fast_path / "run", long, data=DATA, accept=[] if cut else ["budget"]) as run:
+        assert run.leaves(long)
+        progress = Trainer(model, loss, long).fit(batches, evaluate, run=run)
+        assert not run.leaves(long)
+    assert digest(model.state_dict()) == want[0]
+    # What the first budget's end added to the history stays there: a line of the loss and an evaluation.
+    evaluations = [{**line, "split": "evaluation"} for line in want[1] if line["split"] == "evaluation"]
+    assert [line for line in evaluations if line not in history(fast_path / "run")] == []
+    assert progress.finished in ("steps", "epochs")
+
+
+def test_a_budget_that_is_used_up_is_refused_and_changes_nothing(fast_path):
+    train(fast_path, settings())
+    before = (fast_path / "run.json").read_bytes()
+    said = (
+        r"The run has done 30 steps and \d+ tokens in 0.0 minutes, so steps would end it at once; .*from its first step"
+    )
+    with pytest.raises(UsageError, match=said) as error:
+        resume_with(fast_path, settings(steps=20), accept=["budget"])
+    assert "larger budget" in error.value.todo
+    with pytest.raises(ModelError, match=r"settings.steps was 30, is 60"):
+        resume_with(fast_path, settings(steps=60))
+    assert (fast_path / "run.json").read_bytes() == before
+    train(fast_path / "patient", settings(patience=1, watch="accuracy"))
+    with pytest.raises(UsageError, match="so patience would end it") as error:
+        resume_with(fast_path / "patient", settings(patience=1, watch="accuracy", steps=90), accept=["budget"])
+    assert "start a new run from it" in error.value.todo
+
+
 # ------------------------------------------------------------------------------------------------------------ refusals
 
 
@@ -231,7 +280,7 @@ def test_what_was_accepted_is_written_down(fast_path):
     with start_or_resume(fast_path, settings()) as run, pytest.raises(Crash):
         Trainer(Net(), crash_after(5, 1), settings()).fit(batches, run=run)
     longer = settings(steps=31)
-    with Run.resume(fast_path, longer, data=DATA, accept=["settings"]) as run:
+    with Run.resume(fast_path, longer, data=DATA, accept=["budget"]) as run:
         Trainer(Net(), loss, longer).fit(batches, run=run)
     event = json.loads((fast_path / "events.jsonl").read_text().splitlines()[-1])
     assert event == {"event": "resumed", "step": 4, "accepted": ["settings.steps was 30, is 31"]}

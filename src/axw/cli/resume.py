@@ -9,11 +9,12 @@ import typer
 
 from axw.cli.options import examples, listed
 from axw.cli.output import result
-from axw.cli.training import leads, told
+from axw.cli.training import Budget, Minutes, Steps, Tokens, leads, longer, told
 from axw.errors import ModelError
 
 EPILOG = examples(
     "axw resume words.run",
+    "axw resume de-en.run --minutes 90",
     "axw resume de-en.run --accept threads",
     "axw resume words.run --accept machine,version",
 )
@@ -25,18 +26,26 @@ def resume(
         list[str] | None,
         typer.Option("--accept", help="What may differ from the start: data, settings, threads, version, machine."),
     ] = None,
+    steps: Steps = None,
+    tokens: Tokens = None,
+    minutes: Minutes = None,
 ) -> None:
-    """Go on with a run that was stopped or killed.
+    """Go on with a run that was stopped or killed, or train one for longer.
 
-    Weights and history end up as if it had not been, or the command refuses and says what differs. A run that has ended is
-    left as it is.
+    Weights and history end up as if it had not been stopped, or the command refuses and says what differs. A run that has
+    ended is left as it is, unless a larger budget is given: that of the whole run, from its first step. One that was stopped
+    ends where it is with a budget that is used up, such as --steps 1.
     """
     from axw.learning.allocator import keep_freed_memory
     from axw.models.text_model import Place, kind_of_run
 
     kind, settings, files = kind_of_run(run)
+    accepted, budget = listed(accept), Budget(steps, tokens, minutes)
+    if budget != Budget():
+        # To ask for a budget is to accept that it differs.
+        settings, accepted = longer(settings, budget), [*accepted, "budget"]
     keep_freed_memory()
-    place = Place(run, resume=True, files=files, hooks=[told()], accept=tuple(listed(accept)))
+    place = Place(run, resume=True, files=files, hooks=[told()], accept=tuple(accepted))
     if kind == "words":
         from axw.cli.words import learn
 

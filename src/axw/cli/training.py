@@ -80,6 +80,13 @@ def settings_of(settings: Any, changes: Sequence[str] | None, budget: Budget) ->
     return with_train(with_settings(settings, changes or []), budget.change)
 
 
+def longer(settings: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
+    """The settings of a run, as JSON values, with another budget in the place of all that it had."""
+    from axw.learning import TrainSettings, from_dict, to_dict
+
+    return {**settings, "train": to_dict(budget.change(from_dict(TrainSettings, settings["train"])))}
+
+
 def told() -> Any:
     """A hook that says on stderr what the trainer tells."""
     from axw.learning.hooks import Hook, Record

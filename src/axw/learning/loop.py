@@ -76,6 +76,7 @@ class Loop(Generic[Batch]):
         snapshot = self._newest()
         if snapshot is not None:
             self._restore(snapshot)
+            self.progress.finished = self._spent()  # not what it was, where the run goes on to a longer budget
             if not self.progress.finished:
                 if self.run is not None:
                     self.run.note_event("resumed", step=self.progress.step, accepted=self.run.accepted)

@@ -9,6 +9,7 @@ RUN/.lock            held by the process that writes
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Collection, Iterable, Mapping
@@ -23,7 +24,8 @@ import torch
 from axw.errors import ModelError, UsageError, did_you_mean
 from axw.learning.checkpoints import Checkpoints
 from axw.learning.hooks import Record
-from axw.learning.settings import TrainSettings, to_dict
+from axw.learning.progress import Progress
+from axw.learning.settings import BUDGET, TrainSettings, to_dict
 from axw.learning.state import Snapshot
 from axw.storage import REAL, Disk, JsonLines, RunLock, json_from_bytes, json_to_bytes, write_json
 from axw.storage.disk import read_bounded, read_chunks, resource_errors
@@ -31,7 +33,9 @@ from axw.version import __version__
 
 FORMAT = 1
 _MOST_BYTES = 64 << 20
-DIFFERENCES = ("data", "settings", "threads", "version", "machine")
+DIFFERENCES = ("data", "settings", "budget", "threads", "version", "machine")
+# Where an identity says how long to train: the trainer's settings, and the same among those of the model's door.
+_BUDGETS = [f"{place}.{name}" for place in ("settings", "config.settings.train") for name in BUDGET]
 
 
 class Run:
@@ -98,7 +102,11 @@ class Run:
         """The run of a folder, to go on to the very numbers that it would have had without a stop.
 
         Raises `ModelError` where there is no run, or where data, settings, threads, version or machine differ from the first
-        start, saying which; those named in `accept` may differ, and the numbers with them. `BusyError` where it is being written.
+        start, saying which; those named in `accept` may differ, and the numbers with them. With "budget" among them a run that
+        has ended goes on to a longer budget, which run.json then says, and comes to the weights of a run that had it from the
+        start; the evaluation at its first end stays, as one more that a mean of weights, or the best, is of. A run that was
+        stopped ends where it is with a budget that is used up; `UsageError` where one that has ended is given such a budget.
+        `BusyError` where it is being written.
         """
         folder = Path(folder)
         for name in accept:
@@ -110,15 +118,20 @@ class Run:
             # Threads that nobody asked for are those of the first start.
             now = _identity(settings, data, config or {}, threads=first.get("threads"))
             differences = _differences(first, now)
-            refused = [text for name, texts in differences.items() if name not in accept for text in texts]
+            allowed = {*accept, *(["budget"] if "settings" in accept else [])}
+            refused = [text for name, texts in differences.items() if name not in allowed for text in texts]
             if refused:
                 raise ModelError(
                     f"The run cannot go on exactly as it was: {'; '.join(refused)}.",
                     f"In {str(folder)!r}.",
                     "Resume with what it was started with, accept the difference, or start a new run.",
                 )
-            run = cls(folder, {**now, "config": first.get("config", {})}, lock, disk)
+            kept = _with_budget(first, now)
+            run = cls(folder, {**now, "config": kept.get("config", {})}, lock, disk)
             run.accepted = [text for texts in differences.values() for text in texts]
+            if "budget" in differences:
+                run._refuse_used_up(settings)
+                write_json(run.folder / "run.json", kept, disk)
             return run
         except BaseException:
             lock.release()
@@ -127,6 +140,25 @@ class Run:
     @property
     def threads(self) -> int:
         return int(self.identity["threads"])
+
+    def leaves(self, settings: TrainSettings) -> bool:
+        """Whether a checkpoint is there from which this budget goes on."""
+        found = self.checkpoints.newest()
+        return found is not None and not Progress.from_dict(found.state).spent(settings)
+
+    def _refuse_used_up(self, settings: TrainSettings) -> None:
+        """`UsageError` where the run has ended, and its new budget is used up too. One that was stopped ends where it is."""
+        found = self.checkpoints.newest()
+        done = Progress() if found is None else Progress.from_dict(found.state)
+        if done.finished and (reason := done.spent(settings)):
+            raise UsageError(
+                f"The run has done {done.step:,} steps and {done.tokens:,} tokens in {done.seconds / 60:.1f} minutes, so "
+                f"{reason} would end it at once; a budget is that of the whole run, from its first step.",
+                f"In {str(self.folder)!r}.",
+                "Give a larger budget."
+                if reason != "patience"
+                else "Nothing better was found for so long: start a new run from it.",
+            )
 
     def newest(self) -> Snapshot | None:
         """The newest checkpoint that is whole."""
@@ -221,8 +253,21 @@ def _identity(
     return dict(json_from_bytes(json_to_bytes(identity), "the identity of the run"))
 
 
+def _with_budget(first: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The first identity with the budget of another."""
+    changed: dict[str, Any] = copy.deepcopy(dict(first))
+    for path in _BUDGETS:
+        *parts, name = path.split(".")
+        place, source = changed, now
+        for part in parts:
+            place, source = place.get(part, {}), source.get(part, {})
+        if name in place:
+            place[name] = source.get(name)
+    return changed
+
+
 def _differences(first: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Which of data, settings, threads, version and machine differ, each difference in words: `name was a, is b`."""
+    """Which of data, settings, budget, threads, version and machine differ, each difference in words: `name was a, is b`."""
 
     def between(before: Any, after: Any, name: str) -> list[str]:
         if isinstance(before, dict) and isinstance(after, dict):
@@ -233,12 +278,15 @@ def _differences(first: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, 
             ]
         return [] if before == after else [f"{name} was {before!r}, is {after!r}"]
 
+    settings = between(first.get("settings"), now["settings"], "settings")
+    settings += between(first.get("config"), now["config"], "config")
+    budget = [text for text in settings if text.partition(" was ")[0] in _BUDGETS]
     found = {
         "data": between(str(first.get("data"))[:12], str(now["data"])[:12], "data")
         if first.get("data") != now["data"]
         else [],
-        "settings": between(first.get("settings"), now["settings"], "settings")
-        + between(first.get("config"), now["config"], "config"),
+        "settings": [text for text in settings if text not in budget],
+        "budget": budget,
         "threads": between(first.get("threads"), now["threads"], "threads"),
         "version": between(first.get("version"), now["version"], "version"),
         "machine": between(first.get("machine"), now["machine"], "machine"),

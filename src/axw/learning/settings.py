@@ -14,6 +14,7 @@ from axw.learning.optimizers import OptimizerSettings
 from axw.learning.schedules import ScheduleSettings
 
 Settings = TypeVar("Settings")
+BUDGET = ("steps", "epochs", "tokens", "minutes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,7 @@ class TrainSettings:
             wrong.append(f"ema is {self.ema}; allowed: between 0 and 1, such as 0.999, or none.")
         if self.ema is not None and self.average:
             wrong.append(f"ema is {self.ema} and average {self.average}; allowed: one of the two.")
-        if all(getattr(self, name) is None for name in ("steps", "epochs", "tokens", "minutes")):
+        if all(getattr(self, name) is None for name in BUDGET):
             wrong.append("No budget is set; allowed: at least one of steps, epochs, tokens, minutes.")
         if wrong:
             raise UsageError(" ".join(wrong), "In the training settings.", "Correct each of them.")

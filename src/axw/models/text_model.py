@@ -50,7 +50,7 @@ class Place:
     files    where the data is from, for `axw resume` and the reader
     hooks    who hears how it goes
     start    a model of the same kind whose vocabularies and weights are gone on from; None: new ones
-    accept   what may differ when a run goes on: data, settings, threads, version, machine
+    accept   what may differ when a run goes on: data, settings, budget, threads, version, machine
     """
 
     folder: str | os.PathLike[str] | None = None
@@ -129,7 +129,7 @@ class TextModel(ABC, Generic[Settings, Data]):
         """
         with processes() as group, ExitStack() as stack:
             run = stack.enter_context(self._run(data, place)) if place.folder is not None and group.rank == 0 else None
-            if run is not None and group.size == 1 and place.resume and (run.folder / MODEL).is_dir():
+            if run is not None and group.size == 1 and place.resume and self._has_ended(run):
                 self._become(type(self).load(run.folder))
                 return
             self._vocabularies = self._shared_vocabularies(data, place, None if run is None else run.folder, group)
@@ -140,6 +140,10 @@ class TextModel(ABC, Generic[Settings, Data]):
             if run is not None:
                 self.save(run.folder / MODEL, overwrite=True)
                 shelf.clear()
+
+    def _has_ended(self, run: Run) -> bool:
+        """Whether the run holds its model, and no longer budget was asked for since."""
+        return (run.folder / MODEL).is_dir() and not run.leaves(self._train_settings())
 
     def _become(self, other: TextModel[Any, Any]) -> None:
         """Take over all that another model of this kind holds; the network itself is shared."""
