@@ -129,6 +129,8 @@ def test_whatever_comes_in_as_many_lines_go_out(here: Path, capsys: pytest.Captu
         said = capsys.readouterr()
         assert said.out.count("\n") == len(lines) and said.out.split("\n")[1:3] == ["", ""]
         assert "1 of 8 lines are longer than longest=40 pieces, and were translated in parts." in said.err
+        guess = "warning: 1 of 8 lines are mostly characters that the training text hardly had, such as line 4: 'Ωμέγα"
+        assert (guess in said.err) == (run == "bpe.run")
 
 
 @pytest.mark.parametrize("beam", ["0", "1000000000"])

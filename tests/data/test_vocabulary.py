@@ -441,3 +441,14 @@ def test_a_fault_of_whoever_gives_the_lines_is_theirs() -> None:
     for kind in ("bpe", "words"):
         with pytest.raises(OSError, match="the disk is gone"):
             Vocabulary.learn(lines(), 300, kind=kind)
+
+
+def test_what_was_not_learned_is_known(vocabulary: Vocabulary, words: Vocabulary) -> None:
+    lines = ["the cat sat", "schöne Grüße", "", "語 नमस्ते", "cat 語"]
+    found = vocabulary.strange(vocabulary.encode(lines))
+    assert found[:3].tolist() == [0, 0, 0] and found[3] > 0.9 and 0 < found[4] < 1
+    # Every id that was counted is part of a character, and no other one is.
+    for line, share in zip(lines, found, strict=True):
+        ids = vocabulary.encode([line])[0].tolist()
+        assert round(share * len(ids)) == sum("\\x" in piece for piece in vocabulary.pieces(ids))
+    assert words.strange(words.encode(["the cat qqq", "", "qqq qqq"])).tolist() == [0, 0, 0]

@@ -51,6 +51,7 @@ class Vocabulary:
     _blank: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether a piece is nothing but blanks
     _leads: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether it begins with one
     _name: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether an id is a word of its own
+    _strange: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether it is but a part of a character
     _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
     _tokenizer: Tokenizer | None = field(init=False, repr=False, compare=False)
 
@@ -63,6 +64,7 @@ class Vocabulary:
         object.__setattr__(self, "_blank", np.array([piece != b"" and not piece.strip(blanks) for piece in spelled]))
         object.__setattr__(self, "_leads", np.array([piece[:1] != b"" and piece[:1] in blanks for piece in spelled]))
         object.__setattr__(self, "_name", np.arange(len(spelled)) < self.first)
+        object.__setattr__(self, "_strange", np.array([not _whole(piece) for piece in spelled]))
         object.__setattr__(self, "_ids", {p: i for i, p in enumerate(pieces, self.first)})
         object.__setattr__(self, "_tokenizer", word_tokenizer(self.entries, self.merges) if bpe else None)
 
@@ -155,6 +157,15 @@ class Vocabulary:
         is `encode`. Raises `UsageError` for kind "words" and for a dropout outside of [0, 1].
         """
         return self.sampler(lines).draw(dropout, seed)
+
+    def strange(self, sentences: Sentences) -> np.ndarray:
+        """(n,) the share of each sentence's pieces that hold but a part of a character: all, in a script that was never seen.
+
+        Characters that the text had often are pieces, or in pieces. Whole words have no parts; what was not learned is UNK there.
+        """
+        found = np.concatenate([[0], np.cumsum(self._strange[sentences.ids], dtype=np.int64)])
+        counts = found[sentences.starts[1:]] - found[sentences.starts[:-1]]
+        return np.asarray(counts / np.maximum(sentences.lengths, 1))
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """The text of the ids. Names and extra tokens are left out, but for UNK among whole words: "<unk>".
@@ -266,3 +277,12 @@ class Vocabulary:
                 f"There is no id {wrong}; allowed: 0 to {self.size - 1}.", "In ids.", "Use the vocabulary of the model."
             )
         return at.tolist()
+
+
+def _whole(piece: bytes) -> bool:
+    """Whether the bytes are characters, and not parts of one."""
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

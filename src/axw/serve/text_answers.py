@@ -15,6 +15,7 @@ from axw.data.vocabulary import Vocabulary
 from axw.errors import AxwError
 from axw.models.leave_one_out import class_words_left_out
 from axw.models.translation.aligning import readings
+from axw.models.translation.strange_lines import strange_note
 from axw.models.units import Unit, units_of
 from axw.models.words.filled import TOKEN
 from axw.networks.masked_words import MaskedWords
@@ -148,10 +149,11 @@ class TranslationAnswers:
         search = bounded(self.model.settings.search, key)
         longest = self.model.settings.longest
         for i, line, found in zip(fit, lines, self.model.hypotheses(lines, search=search), strict=True):
-            cut = max(0, int(source.encode([line]).lengths[0]) - longest)
-            notes = (
-                [f"longer than the {longest} pieces that the model reads at once: translated in parts"] if cut else []
-            )
+            ids = source.encode([line])
+            cut = max(0, int(ids.lengths[0]) - longest)
+            notes = strange_note(source, ids)
+            if cut:
+                notes.append(f"longer than the {longest} pieces that the model reads at once: translated in parts")
             best = [{"text": each.text, "score": each.score, "finished": each.finished} for each in found]
             first = best[0] if best else {"text": "", "score": 0.0, "finished": True}
             if not all(math.isfinite(each["score"]) for each in best):

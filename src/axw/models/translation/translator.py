@@ -23,6 +23,7 @@ from axw.models.translation.answers import Translation, begun_parts, joined
 from axw.models.translation.learned import Direction, LearnedFromPairs
 from axw.models.translation.lesson import Encoded, likelihood
 from axw.models.translation.long_lines import flat
+from axw.models.translation.strange_lines import strange_lines
 from axw.models.units import Unit
 from axw.networks.products import Precision
 from axw.networks.steps import steps_of
@@ -57,6 +58,7 @@ class Translator(LearnedFromPairs):
 
         A line has the same translation alone and beside others, up to ties that rounding decides. One that is longer than
         `settings.longest` is cut where a sentence ends, and its parts are translated by themselves: a `DataWarning` counts them.
+        Another one says which lines are mostly in characters that the training text hardly had, as those of another script.
         """
         found = self.hypotheses(lines, beam=beam, search=search, direction=direction, dictionary=dictionary)
         return [best[0].text if best else "" for best in found]
@@ -107,7 +109,10 @@ class Translator(LearnedFromPairs):
         first: int,
     ) -> list[list[Translation]]:
         source, target = self._sides(direction)
-        parts, owner = flat(lines, source.encode(lines).lengths, source, self.settings.longest)
+        whole = source.encode(lines)
+        if told := strange_lines(source, lines, whole, first):
+            warnings.warn(told, DataWarning, stacklevel=3)
+        parts, owner = flat(lines, whole.lengths, source, self.settings.longest)
         if len(parts) > len(lines):
             warnings.warn(
                 f"{int((np.bincount(owner, minlength=len(lines)) > 1).sum())} of {len(lines)} lines are longer than longest="
