@@ -9,6 +9,7 @@ import ast
 import contextlib
 import io
 import json
+import os
 import re
 from pathlib import Path
 
@@ -61,6 +62,29 @@ def test_a_notebook_runs_and_prints_what_it_holds(path, tmp_path, monkeypatch):
         )
 
 
+# What each prints of real data, and of made-up data not.
+REAL = {
+    "loans": r"about 800 rows learned from and 200 tested",
+    "citations": r"A X W, smoothed: 0\.8\d\d of the test papers",
+    "translator": r"BLEU \d.*\|tok:13a\|",
+}
+
+
+@pytest.mark.data
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore::axw.errors.DataWarning")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_on_real_data(path, tmp_path, monkeypatch):
+    if not Path(os.environ.get("AXW_DATA", ""), "multi30k").is_dir():
+        pytest.skip("AXW_DATA does not lead to the data")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AXW_MINUTES", "0.2")
+    names: dict = {}
+    printed = "".join(run("".join(cell["source"]), names)[0] for cell in cells(path))
+    assert re.search(REAL[path.stem], printed), printed
+    assert "left out" not in printed
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_is_whole_and_small(path):
     assert path.stat().st_size < MOST_BYTES
@@ -77,7 +101,6 @@ def test_there_are_three():
 
 def write() -> None:
     """Run all in Jupyter, and keep what they print and show, without times and the names of the machine."""
-    import os
     import tempfile
 
     import nbformat
