@@ -1,6 +1,7 @@
 """A folder in which the commands of the help pages and of the documents run: small made-up data, and training cut to a moment.
 
-Every line is run as it stands, but for what makes a training of hours one of a second: `SMALLER` is added to `axw fit`.
+Every line is run as it stands, but for what makes a training of hours one of a second: `SMALLER` is added to `axw fit`, and
+`LONGER` takes the place of minutes more.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ SMALLER = {
     "translation": f"{SMALL} --set transformer.d_model=16 --set transformer.layers=1 --set luong.d_model=16",
     "trees": f"{SMALL} --set transformer.d_model=16 --set transformer.layers=1 --set luong.d_model=16",
 }
+LONGER = "--steps 4"
 EXPORTS = {"huggingface": ["transformers"], "ctranslate2": ["ctranslate2"], "onnx": ["onnx", "onnxruntime"]}
 SENTENCES = [
     f"the {a} {b} in the {c}." for a in ("dog", "man", "sun") for b in ("sits", "runs") for c in ("snow", "park")
@@ -68,6 +70,9 @@ def run(line: str, folder: Path, patch: pytest.MonkeyPatch) -> int:
     if words[1] == "fit" and words[2] in SMALLER:
         shutil.rmtree(folder / words[words.index("--save") + 1], ignore_errors=True)
         words += shlex.split(SMALL_CLASSES if "--from" in words else SMALLER[words[2]])
+    if words[1] == "resume" and "--minutes" in words:
+        place = words.index("--minutes")
+        words[place : place + 2] = LONGER.split()
     patch.chdir(folder)
     for package in EXPORTS.get(words[words.index("--to") + 1], ()) if "--to" in words else ():
         pytest.importorskip(package, reason="needs pip install 'axw[export]'")
