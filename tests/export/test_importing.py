@@ -8,7 +8,7 @@ import torch
 
 import axw
 from axw.data.foreign_vocabulary import ForeignVocabulary
-from axw.data.vocabulary import MASK, Vocabulary
+from axw.data.vocabulary import MASK, UNK, Vocabulary
 from axw.errors import GateError, ModelError, UsageError
 from axw.export.exporting import export
 from axw.export.imported.importing import import_model
@@ -119,6 +119,15 @@ def test_a_foreign_vocabulary_is_kept_and_names_in_a_text_are_text(folders):
         Vocabulary.from_bytes(words.to_bytes().replace(b'"pieces"', b'"piece"'), "words.json")
     with pytest.raises(ModelError, match="The tokenizer cannot be read"):
         Vocabulary.from_bytes(words.to_bytes().replace(b"WordPiece", b"WordPeace"), "words.json")
+
+
+@pytest.mark.parametrize("kind", ["bert", "marian"])
+def test_what_a_foreign_tokenizer_does_not_know_is_counted(kind, folders):
+    words = next(iter(import_model(folders / kind).model._vocabularies.values()))
+    ids = words.encode([*LINES, "ΩΩ Ω", ""])
+    known = [sum(int(i) != UNK for i in line) / max(len(line), 1) for line in ids]
+    assert words.strange(ids)[:-1].tolist() == pytest.approx([1 - share for share in known[:-1]])
+    assert words.strange(ids)[len(LINES)] == 1 and words.strange(ids)[-1] == 0
 
 
 @pytest.mark.parametrize("kind", ["bert", "marian"])

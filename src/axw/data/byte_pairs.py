@@ -49,6 +49,15 @@ def bytes_of(piece: str) -> bytes:
     return bytes(BYTE_OF_CHARACTER[character] for character in piece)
 
 
+def are_characters(piece: bytes) -> bool:
+    """Whether the bytes are characters, and not parts of one."""
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def learn_byte_pairs(lines: Iterable[str], names: Sequence[str], size: int) -> BytePairs:
     """Join the most frequent pair of neighbours, again and again, until there are `size` entries or no pair occurs twice.
 

@@ -13,7 +13,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from axw.data import byte_pairs, vocabulary_file
-from axw.data.byte_pairs import ALPHABET, bytes_of, learn_byte_pairs, line_tokenizer, word_tokenizer
+from axw.data.byte_pairs import ALPHABET, are_characters, bytes_of, learn_byte_pairs, line_tokenizer, word_tokenizer
 from axw.data.randomness import Seed
 from axw.data.sentences import Sentences
 from axw.data.subword_sampling import SubwordSampler, sampler_of
@@ -51,7 +51,7 @@ class Vocabulary:
     _blank: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether a piece is nothing but blanks
     _leads: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether it begins with one
     _name: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether an id is a word of its own
-    _strange: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether it is but a part of a character
+    _strange: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether it is no whole characters
     _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
     _tokenizer: Tokenizer | None = field(init=False, repr=False, compare=False)
 
@@ -64,7 +64,7 @@ class Vocabulary:
         object.__setattr__(self, "_blank", np.array([piece != b"" and not piece.strip(blanks) for piece in spelled]))
         object.__setattr__(self, "_leads", np.array([piece[:1] != b"" and piece[:1] in blanks for piece in spelled]))
         object.__setattr__(self, "_name", np.arange(len(spelled)) < self.first)
-        object.__setattr__(self, "_strange", np.array([not _whole(piece) for piece in spelled]))
+        object.__setattr__(self, "_strange", np.array([not are_characters(piece) for piece in spelled]))
         object.__setattr__(self, "_ids", {p: i for i, p in enumerate(pieces, self.first)})
         object.__setattr__(self, "_tokenizer", word_tokenizer(self.entries, self.merges) if bpe else None)
 
@@ -161,7 +161,8 @@ class Vocabulary:
     def strange(self, sentences: Sentences) -> np.ndarray:
         """(n,) the share of each sentence's pieces that hold but a part of a character: all, in a script that was never seen.
 
-        Characters that the text had often are pieces, or in pieces. Whole words have no parts; what was not learned is UNK there.
+        Characters that the text had often are pieces, or in pieces. Whole words have no parts. UNK of an imported vocabulary,
+        which stands for a character without a piece, counts too.
         """
         found = np.concatenate([[0], np.cumsum(self._strange[sentences.ids], dtype=np.int64)])
         counts = found[sentences.starts[1:]] - found[sentences.starts[:-1]]
@@ -277,12 +278,3 @@ class Vocabulary:
                 f"There is no id {wrong}; allowed: 0 to {self.size - 1}.", "In ids.", "Use the vocabulary of the model."
             )
         return at.tolist()
-
-
-def _whole(piece: bytes) -> bool:
-    """Whether the bytes are characters, and not parts of one."""
-    try:
-        piece.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
