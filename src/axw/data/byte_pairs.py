@@ -49,13 +49,9 @@ def bytes_of(piece: str) -> bytes:
     return bytes(BYTE_OF_CHARACTER[character] for character in piece)
 
 
-def are_characters(piece: bytes) -> bool:
-    """Whether the bytes are characters, and not parts of one."""
-    try:
-        piece.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+def is_part_of_one(piece: bytes) -> bool:
+    """Whether a piece holds a part of a character, and none that is whole but blanks."""
+    return "\ufffd" in piece.decode("utf-8", "replace") and not piece.decode("utf-8", "ignore").strip()
 
 
 def learn_byte_pairs(lines: Iterable[str], names: Sequence[str], size: int) -> BytePairs:

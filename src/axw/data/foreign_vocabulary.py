@@ -12,7 +12,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from axw.data import vocabulary_file
-from axw.data.byte_pairs import BYTE_OF_CHARACTER, are_characters
+from axw.data.byte_pairs import BYTE_OF_CHARACTER, is_part_of_one
 from axw.data.sentences import Sentences
 from axw.data.subword_sampling import SubwordSampler
 from axw.data.vocabulary import MASK, NAMES, UNK, Vocabulary
@@ -73,7 +73,7 @@ class ForeignVocabulary(Vocabulary):
         leads[UNK] = _marks(self.tokenizer) == "##"
         object.__setattr__(self, "_leads", leads)
         object.__setattr__(self, "_name", (np.arange(len(all_bytes)) < len(NAMES)) & (np.arange(len(all_bytes)) != UNK))
-        strange = np.array([not are_characters(each) for each in all_bytes])
+        strange = np.array([is_part_of_one(each) for each in all_bytes])
         strange[UNK] = True  # it has no piece for that character, or that word
         object.__setattr__(self, "_strange", strange)
         object.__setattr__(self, "_ids", {piece: i for i, piece in enumerate(pieces, len(NAMES))})

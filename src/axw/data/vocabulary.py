@@ -13,7 +13,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from axw.data import byte_pairs, vocabulary_file
-from axw.data.byte_pairs import ALPHABET, are_characters, bytes_of, learn_byte_pairs, line_tokenizer, word_tokenizer
+from axw.data.byte_pairs import ALPHABET, bytes_of, is_part_of_one, learn_byte_pairs, line_tokenizer, word_tokenizer
 from axw.data.randomness import Seed
 from axw.data.sentences import Sentences
 from axw.data.subword_sampling import SubwordSampler, sampler_of
@@ -51,7 +51,7 @@ class Vocabulary:
     _blank: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether a piece is nothing but blanks
     _leads: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether it begins with one
     _name: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether an id is a word of its own
-    _strange: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether it is no whole characters
+    _strange: np.ndarray = field(init=False, repr=False, compare=False)  # (V,) whether it is but a part of a character
     _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
     _tokenizer: Tokenizer | None = field(init=False, repr=False, compare=False)
 
@@ -64,7 +64,7 @@ class Vocabulary:
         object.__setattr__(self, "_blank", np.array([piece != b"" and not piece.strip(blanks) for piece in spelled]))
         object.__setattr__(self, "_leads", np.array([piece[:1] != b"" and piece[:1] in blanks for piece in spelled]))
         object.__setattr__(self, "_name", np.arange(len(spelled)) < self.first)
-        object.__setattr__(self, "_strange", np.array([not are_characters(piece) for piece in spelled]))
+        object.__setattr__(self, "_strange", np.array([is_part_of_one(piece) for piece in spelled]))
         object.__setattr__(self, "_ids", {p: i for i, p in enumerate(pieces, self.first)})
         object.__setattr__(self, "_tokenizer", word_tokenizer(self.entries, self.merges) if bpe else None)
 

@@ -9,7 +9,7 @@ import numpy as np
 from axw.data.sentences import Sentences
 from axw.data.vocabulary import Vocabulary
 
-MOSTLY = 0.5  # share of a line's pieces
+MOSTLY = 0.75  # share of a line's pieces; a rare letter in a word is two or three of them
 _SHOWN = 20  # characters of the line that is named
 
 
