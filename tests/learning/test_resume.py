@@ -276,11 +276,12 @@ def test_the_settings_in_the_run_folder_are_enough_to_go_on(fast_path):
     assert train(fast_path / "run", from_dict(TrainSettings, found["settings"])) == want
 
 
-def test_what_was_accepted_is_written_down(fast_path):
+@pytest.mark.parametrize("accept", ["settings", "budget"])
+def test_what_was_accepted_is_written_down(accept, fast_path):
     with start_or_resume(fast_path, settings()) as run, pytest.raises(Crash):
         Trainer(Net(), crash_after(5, 1), settings()).fit(batches, run=run)
     longer = settings(steps=31)
-    with Run.resume(fast_path, longer, data=DATA, accept=["budget"]) as run:
+    with Run.resume(fast_path, longer, data=DATA, accept=[accept]) as run:
         Trainer(Net(), loss, longer).fit(batches, run=run)
     event = json.loads((fast_path / "events.jsonl").read_text().splitlines()[-1])
     assert event == {"event": "resumed", "step": 4, "accepted": ["settings.steps was 30, is 31"]}

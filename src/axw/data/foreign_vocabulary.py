@@ -12,11 +12,11 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from axw.data import vocabulary_file
-from axw.data.byte_pairs import BYTE_OF_CHARACTER, is_part_of_one
+from axw.data.byte_pairs import BYTE_OF_CHARACTER
 from axw.data.sentences import Sentences
 from axw.data.subword_sampling import SubwordSampler
 from axw.data.vocabulary import MASK, NAMES, UNK, Vocabulary
-from axw.data.words import BLANKS, refuse_broken_text, split_words
+from axw.data.words import refuse_broken_text, split_words
 from axw.errors import ModelError, UsageError
 from axw.storage import json_from_bytes, json_to_bytes
 
@@ -58,25 +58,17 @@ class ForeignVocabulary(Vocabulary):
         tokenizer.no_padding()
         tokenizer.no_truncation()
         spelled = [_spelled(piece, self.tokenizer) for piece in pieces]
-        blanks = BLANKS.encode()
         numbers = dict(self.called) | {piece: i for i, piece in enumerate(pieces, len(NAMES))}
         ours = np.full(tokenizer.get_vocab_size(with_added_tokens=True), UNK, np.int32)
         for piece, number in tokenizer.get_vocab(with_added_tokens=True).items():
             if number < len(ours):
                 ours[number] = numbers.get(piece, UNK)
         theirs = {int(mine): number for number, mine in reversed(list(enumerate(ours)))}
-        all_bytes = (b"",) * len(NAMES) + tuple(spelled)
-        object.__setattr__(self, "_bytes", all_bytes)
-        object.__setattr__(self, "_blank", np.array([each != b"" and not each.strip(blanks) for each in all_bytes]))
-        leads = np.array([each[:1] != b"" and each[:1] in blanks for each in all_bytes])
+        self._know((b"",) * len(NAMES) + tuple(spelled))
         # What a WordPiece does not know is a whole word; for the others it is a character, of the word that it stands in.
-        leads[UNK] = _marks(self.tokenizer) == "##"
-        object.__setattr__(self, "_leads", leads)
-        object.__setattr__(self, "_name", (np.arange(len(all_bytes)) < len(NAMES)) & (np.arange(len(all_bytes)) != UNK))
-        strange = np.array([is_part_of_one(each) for each in all_bytes])
-        strange[UNK] = True  # it has no piece for that character, or that word
-        object.__setattr__(self, "_strange", strange)
-        object.__setattr__(self, "_ids", {piece: i for i, piece in enumerate(pieces, len(NAMES))})
+        self._leads[UNK] = _marks(self.tokenizer) == "##"
+        self._name[UNK] = False
+        self._strange[UNK] = True  # it has no piece for that character, or that word
         object.__setattr__(self, "_tokenizer", tokenizer)
         object.__setattr__(self, "_ours", ours)
         object.__setattr__(self, "_theirs", theirs)

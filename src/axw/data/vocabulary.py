@@ -58,15 +58,20 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if fault := vocabulary_file.fault(self.kind, self.entries, self.merges, self.first, NAMES):
             raise UsageError(fault, "In Vocabulary.", "Make one with Vocabulary.learn(lines, size).")
-        bpe, pieces, blanks = self.kind == "bpe", self.entries[self.first :], BLANKS.encode()
+        bpe, pieces = self.kind == "bpe", self.entries[self.first :]
         spelled = (b"",) * self.first + tuple(bytes_of(p) if bpe else f" {p}".encode() for p in pieces)
+        self._know(spelled)
+        object.__setattr__(self, "_tokenizer", word_tokenizer(self.entries, self.merges) if bpe else None)
+
+    def _know(self, spelled: tuple[bytes, ...]) -> None:
+        """What is asked of the ids again and again, from the bytes (V,) that each stands for."""
+        blanks = BLANKS.encode()
         object.__setattr__(self, "_bytes", spelled)
         object.__setattr__(self, "_blank", np.array([piece != b"" and not piece.strip(blanks) for piece in spelled]))
         object.__setattr__(self, "_leads", np.array([piece[:1] != b"" and piece[:1] in blanks for piece in spelled]))
         object.__setattr__(self, "_name", np.arange(len(spelled)) < self.first)
         object.__setattr__(self, "_strange", np.array([is_part_of_one(piece) for piece in spelled]))
-        object.__setattr__(self, "_ids", {p: i for i, p in enumerate(pieces, self.first)})
-        object.__setattr__(self, "_tokenizer", word_tokenizer(self.entries, self.merges) if bpe else None)
+        object.__setattr__(self, "_ids", {p: i for i, p in enumerate(self.entries[self.first :], self.first)})
 
     @classmethod
     def learn(cls, lines: Iterable[str], size: int, *, kind: Kind = "bpe", extra: Sequence[str] = ()) -> Vocabulary:

@@ -143,14 +143,18 @@ class Run:
 
     def leaves(self, settings: TrainSettings) -> bool:
         """Whether a checkpoint is there from which this budget goes on."""
+        done = self._done()
+        return done is not None and not done.spent(settings)
+
+    def _done(self) -> Progress | None:
+        """Where the newest whole checkpoint is; None without one."""
         found = self.checkpoints.newest()
-        return found is not None and not Progress.from_dict(found.state).spent(settings)
+        return None if found is None else Progress.from_dict(found.state)
 
     def _refuse_used_up(self, settings: TrainSettings) -> None:
         """`UsageError` where the run has ended, and its new budget is used up too. One that was stopped ends where it is."""
-        found = self.checkpoints.newest()
-        done = Progress() if found is None else Progress.from_dict(found.state)
-        if done.finished and (reason := done.spent(settings)):
+        done = self._done()
+        if done is not None and done.finished and (reason := done.spent(settings)):
             raise UsageError(
                 f"The run has done {done.step:,} steps and {done.tokens:,} tokens in {done.seconds / 60:.1f} minutes, so "
                 f"{reason} would end it at once; a budget is that of the whole run, from its first step.",
