@@ -115,7 +115,7 @@ def _likelihood(logits: Tensor, target: Tensor, *, keep: bool) -> tuple[Tensor, 
 def _lowered(p: Tensor, target: Tensor, by: float) -> Tensor:
     """p (r V) less `by` at each row's target, in place: r numbers are touched, where `scatter_add_` copies all of p twice."""
     rows = torch.arange(len(target), device=p.device)
-    return p.index_put_((rows, target), p.new_tensor(-by), accumulate=True)
+    return p.index_put_((rows, target), p.new_full((), -by), accumulate=True)
 
 
 def _full(dtype: torch.dtype) -> torch.dtype:
