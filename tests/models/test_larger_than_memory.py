@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-import axw.models.text_model as text_model
 from axw.data import LineFile, PairFile, Sentences, TreeFile
 from axw.errors import DataError, DataWarning
 from axw.learning import with_settings
 from axw.learning.hooks import Hook
+from axw.models import run_vocabularies
 from axw.models.shelf import Shelf
 from axw.models.text_model import CACHE, Place
 from axw.models.translation.lesson import BothWays, Encoded, tag
@@ -168,11 +168,11 @@ def test_a_run_that_has_ended_is_left_as_it_is(files: tuple[Path, Path], tmp_pat
 
 
 def test_the_vocabulary_of_a_long_text_is_learned_from_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_model, "LEARNED_FROM", 40)
+    monkeypatch.setattr(run_vocabularies, "LEARNED_FROM", 40)
     with pytest.warns(
         DataWarning, match=r"The vocabulary is learned from 40 of \d+ lines at most, which are evenly spread"
     ):
-        found = list(text_model.vocabulary_lines(SOURCE, TARGET))
+        found = list(run_vocabularies.vocabulary_lines(SOURCE, TARGET))
     assert found == [*SOURCE[::11], *TARGET[::11]] and len(found) == 40
 
 

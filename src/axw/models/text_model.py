@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import torch
 from torch import nn
 
-from axw.data.some_lines import Lines, evenly
 from axw.data.vocabulary import Vocabulary
-from axw.errors import DataWarning, ModelError, UsageError
+from axw.errors import ModelError, UsageError
 from axw.learning import Run, Trainer, TrainSettings
 from axw.learning.distributed import Processes, processes
 from axw.learning.hooks import Hook
@@ -26,10 +24,10 @@ from axw.learning.progress import Batches, Progress, duration
 from axw.learning.runs import fingerprint_of_bytes, read_run
 from axw.learning.settings import from_dict, to_dict
 from axw.learning.trainer import Loss
+from axw.models.run_vocabularies import kept_vocabularies
 from axw.models.saved_text import SavedText, read_text, save_text
 from axw.models.shelf import Shelf
-from axw.storage import Folder, json_to_bytes, read_folder, write_bytes
-from axw.storage.disk import read_bounded
+from axw.storage import Folder, json_to_bytes, read_folder
 from axw.storage.files import scratch_path
 from axw.version import __version__
 
@@ -37,8 +35,6 @@ Settings = TypeVar("Settings")
 Data = TypeVar("Data")
 MODEL = "model"  # the folder inside a run that holds the trained model
 CACHE = "cache"  # and the one for the ids of a text that outgrows memory, while it is trained on
-LEARNED_FROM = 1_000_000  # lines that a vocabulary is learned from, of a text that has more
-_MOST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -176,31 +172,13 @@ class TextModel(ABC, Generic[Settings, Data]):
         """The vocabularies of the first process, in all of them."""
         found: dict[str, Vocabulary] = {}
         if group.rank == 0:
-            found = self._first(data, place) if folder is None else self._vocabularies_of(data, place, folder)
+            first = partial(self._first, data, place)
+            found = first() if folder is None else kept_vocabularies(folder, first)
         texts = group.first({name: vocabulary.to_bytes().decode() for name, vocabulary in found.items()})
         return found or {name: Vocabulary.from_bytes(text.encode(), name) for name, text in texts.items()}
 
     def _first(self, data: Data, place: Place) -> dict[str, Vocabulary]:
         return self._learn_vocabularies(data) if place.start is None else dict(place.start._vocabularies)
-
-    def _vocabularies_of(self, data: Data, place: Place, folder: Path) -> dict[str, Vocabulary]:
-        """Those that the run learned when it began, so that all of it speaks of the same ids; learned now where it begins."""
-        listed = sorted(folder.glob("vocabulary-*.json"))
-        # The list is written last: without it, learning them was cut short, and is done again.
-        if listed and (folder / "vocabularies.json").is_file():
-            pairs = ((path.stem.removeprefix("vocabulary-"), path) for path in listed)
-            return {
-                name: Vocabulary.from_bytes(read_bounded(path, _MOST_BYTES), f"In {str(path)!r}.")
-                for name, path in pairs
-            }
-        found = self._first(data, place)
-        sums = {}
-        for name, vocabulary in found.items():
-            written = vocabulary.to_bytes()
-            write_bytes(folder / f"vocabulary-{name}.json", written)
-            sums[name] = hashlib.sha256(written).hexdigest()
-        write_bytes(folder / "vocabularies.json", json_to_bytes(sums))
-        return found
 
     def _train(self, data: Data, run: Run | None, place: Place, group: Processes, shelf: Shelf) -> None:
         network = self._make_network(self._vocabularies)
@@ -299,19 +277,6 @@ def kind_of_run(folder: str | os.PathLike[str]) -> tuple[str, Mapping[str, Any],
             f"The run does not say what it trains: {error}.", f"In {str(folder)!r}.", "Start a new run with axw fit."
         ) from error
     return kind, settings, {str(name): str(path) for name, path in files.items()}
-
-
-def vocabulary_lines(*texts: Lines) -> Iterator[str]:
-    """The lines that a vocabulary is learned from: all, or `LEARNED_FROM` that are evenly spread, and a `DataWarning` says so."""
-    lines, most = sum(map(len, texts)), LEARNED_FROM // len(texts)
-    if any(len(text) > most for text in texts):
-        warnings.warn(
-            f"The vocabulary is learned from {LEARNED_FROM:,} of {lines:,} lines at most, which are evenly spread.",
-            DataWarning,
-            stacklevel=3,
-        )
-    for text in texts:
-        yield from evenly(text, most)
 
 
 def with_train(settings: Settings, change: Callable[[TrainSettings], TrainSettings]) -> Settings:

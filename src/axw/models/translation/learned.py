@@ -12,9 +12,10 @@ from axw.data.sentences import Sentences
 from axw.data.vocabulary import Vocabulary
 from axw.errors import UsageError
 from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
+from axw.models.run_vocabularies import vocabulary_lines
 from axw.models.shelf import Shelf
 from axw.models.text_card import text_card
-from axw.models.text_model import Lesson, Place, TextModel, vocabulary_lines
+from axw.models.text_model import Lesson, Place, TextModel
 from axw.models.translation.data import TranslationData, translation_data
 from axw.models.translation.lesson import BACKWARD, FORWARD, Encoded, spelling, tag, translation_lesson
 from axw.models.translation.settings import TranslationSettings

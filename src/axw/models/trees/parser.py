@@ -20,9 +20,10 @@ from axw.decoding import Ensemble, SearchSettings
 from axw.errors import DataError, UsageError, did_you_mean
 from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
 from axw.measures.brackets import SentenceScore, summarise_brackets
+from axw.models.run_vocabularies import vocabulary_lines
 from axw.models.shelf import Shelf
 from axw.models.text_card import text_card
-from axw.models.text_model import Lesson, Place, TextModel, vocabulary_lines
+from axw.models.text_model import Lesson, Place, TextModel
 from axw.models.translation.lesson import Encoded, likelihood
 from axw.models.trees.ids import encode_trees, tree_roles, tree_vocabulary, words_of_sentence
 from axw.models.trees.lesson import TreeLines, begins, parser_lesson, start_from, text_of

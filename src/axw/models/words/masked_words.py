@@ -17,9 +17,10 @@ from axw.data.some_lines import held_out as parted
 from axw.data.vocabulary import BOS, EOS, Vocabulary
 from axw.errors import DataError, UsageError
 from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
+from axw.models.run_vocabularies import vocabulary_lines
 from axw.models.shelf import Shelf
 from axw.models.text_card import text_card
-from axw.models.text_model import Lesson, Place, TextModel, vocabulary_lines
+from axw.models.text_model import Lesson, Place, TextModel
 from axw.models.words.filled import Filled, Filler
 from axw.models.words.filling import WordFiller, WordList, word_list
 from axw.models.words.gap_filling import GapFiller
