@@ -54,6 +54,7 @@ FEATURES = {
     },
     "Adafactor": {"optimizer": OptimizerSettings(name="adafactor")},
     "bf16": {"precision": "bf16"},
+    "growing dropout": {"dropout_epochs": 2.9},
     "bf16, accumulation, moving average": {"precision": "bf16", "accumulate": 2, "ema": 0.8},
     "log every step": {"log_every": 1, "checkpoint_every": 1},
 }

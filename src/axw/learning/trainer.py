@@ -20,6 +20,7 @@ from axw.learning.devices import exact, moved, settled
 from axw.learning.diagnosis import first_not_finite
 from axw.learning.distributed import Processes, Share, is_sharded
 from axw.learning.forecast import Trial
+from axw.learning.growing_dropout import GrowingDropout
 from axw.learning.hooks import Hook
 from axw.learning.loop import Evaluate, Loop
 from axw.learning.losses import Measured
@@ -64,6 +65,7 @@ class Trainer(Generic[Batch]):
             )
         self.progress = Progress()
         self.state = TrainState(model, settings)
+        self.dropout = GrowingDropout(model, settings.dropout_epochs)
         self.gradient_norm = 0.0
         self._schedule = make_schedule(settings.schedule, settings.steps)
         self._hooks = list(hooks)
@@ -197,6 +199,7 @@ class Trainer(Generic[Batch]):
             stack.enter_context(kept_generators())
             stack.enter_context(exact(self.processes.first(threads)))
             signals = stack.enter_context(Signals())
+            stack.callback(self.dropout.whole)
             Loop(self, batches, evaluate, run, signals, self._hooks).until_finished()
             self.state.finish()
             self.model.eval()

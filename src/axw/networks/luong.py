@@ -60,6 +60,7 @@ class LuongNetwork(nn.Module):
     def __init__(self, settings: LuongSettings, source_size: int, target_size: int, *, seed: int = 0) -> None:
         super().__init__()
         s = self.settings = settings
+        self.dropout = s.dropout
         check_sizes(s.shared, source_size, target_size)
         e, d = s.embedding_width, s.d_model
         with torch.random.fork_rng(devices=[]):
@@ -225,7 +226,7 @@ class LuongNetwork(nn.Module):
         return answer, A, State(state.memory, tuple(hidden), tuple(cells), feed, state.said + 1)
 
     def _drop(self, X: Tensor) -> Tensor:
-        return dropout(X, self.settings.dropout, self.training)
+        return dropout(X, self.dropout, self.training)
 
 
 def what_is_read(A: Tensor | None) -> Tensor:

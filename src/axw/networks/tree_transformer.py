@@ -47,7 +47,7 @@ class TreeTransformer(Transformer):
         self, settings: TransformerSettings, source_size: int, target_size: int, roles: TreeRoles, *, seed: int = 0
     ) -> None:
         super().__init__(settings, source_size, target_size, seed=seed)
-        d = settings.d_model
+        self.dropout, d = settings.dropout, settings.d_model
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed + 1)
             self.standing = nn.Linear(3 * d, d, bias=False)
@@ -83,7 +83,7 @@ class TreeTransformer(Transformer):
         ]
         label = F.embedding(stands.label, self.embed_target.weight) * self.settings.d_model**0.5
         given = self.standing(torch.cat([*read, label], -1))
-        return dropout(given, self.settings.dropout, self.training)
+        return dropout(given, self.dropout, self.training)
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         """The rows (b n d) that `logits` turns into the next ids; source (b m), target (b n) begins with the start id."""
