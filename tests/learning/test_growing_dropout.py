@@ -12,7 +12,6 @@ from axw.equation.dropout import LEVELS
 from axw.errors import UsageError
 from axw.learning import Trainer, TrainSettings, from_dict, to_dict
 from axw.learning.growing_dropout import GrowingDropout
-from axw.learning.progress import Progress
 from axw.networks.blocks import TransformerSettings
 from axw.networks.luong import LuongNetwork
 from axw.networks.luong_settings import LuongSettings
@@ -33,20 +32,20 @@ def shares(network: nn.Module) -> list[float]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_it_grows_in_a_straight_line_and_is_whole_in_the_end(name: str) -> None:
+@pytest.mark.parametrize("epochs", [13.0, 6.5])
+def test_it_grows_by_as_much_in_each_epoch_and_is_whole_in_the_end(name: str, epochs: float) -> None:
     network = NETWORKS[name]()
     full = shares(network)
     assert 0.3 in full
-    growing = GrowingDropout(network, 12.0)
-    for done in (0.0, 0.5, 3.0, 7.25, 11.9):
-        growing.at(done)
-        for p, now in zip(full, shares(network), strict=True):
-            assert abs(now - p * done / 12.0) <= (0.5 if p * done / 12.0 * LEVELS >= 1 else 1.0) / LEVELS
-            assert now * LEVELS == int(now * LEVELS) and (now > 0) == (p > 0)
-    for done in (12.0, 12.1, 700.0):
-        growing.at(done)
+    growing = GrowingDropout(network, epochs)
+    for epoch in range(1, 7):
+        growing.at(epoch)
+        now = [round(p * epoch / epochs * LEVELS) / LEVELS for p in full]
+        assert shares(network) == [max(p, 1 / LEVELS) if own else 0.0 for p, own in zip(now, full, strict=True)]
+    for epoch in (13, 14, 700):
+        growing.at(epoch)
         assert shares(network) == full
-    growing.at(1.0)
+    growing.at(1)
     growing.whole()
     assert shares(network) == full
 
@@ -54,19 +53,19 @@ def test_it_grows_in_a_straight_line_and_is_whole_in_the_end(name: str) -> None:
 @pytest.mark.parametrize("epochs", [0.0, 3.0])
 def test_too_small_to_be_drawn_in_128ths_it_stays_as_it_is(epochs: float) -> None:
     network = nn.Dropout(0.001)
-    GrowingDropout(network, epochs).at(1.0)
+    GrowingDropout(network, epochs).at(1)
     assert network.p == 0.001
 
 
 def test_without_epochs_it_is_whole_from_the_first_step() -> None:
     network = NETWORKS["transformer"]()
     full = shares(network)
-    GrowingDropout(network, 0.0).at(0.0)
+    GrowingDropout(network, 0.0).at(1)
     assert shares(network) == full
 
 
-def test_every_step_has_the_dropout_of_its_place_and_the_model_its_own_in_the_end() -> None:
-    """61 rows in batches of 8 are 8 batches an epoch: after k steps, k / 8 epochs are done."""
+def test_every_step_has_the_dropout_of_its_epoch_and_the_model_its_own_in_the_end() -> None:
+    """61 rows in batches of 8 are 8 steps an epoch."""
     model, seen = tiny.Net(dropout=0.5), []
 
     def loss(network: Any, batch: Any) -> Any:
@@ -76,7 +75,7 @@ def test_every_step_has_the_dropout_of_its_place_and_the_model_its_own_in_the_en
 
     settings = tiny.settings(steps=29, dropout_epochs=2.5, evaluate_every=0)
     Trainer(model, loss, settings).fit(tiny.batches, tiny.evaluate)
-    assert seen == [max(1, round(64 * min(1.0, step / 8 / 2.5))) / LEVELS for step in range(29)]
+    assert seen == [26 / LEVELS] * 8 + [51 / LEVELS] * 8 + [0.5] * 13
     assert model.dropout.p == 0.5
 
 
@@ -91,10 +90,6 @@ def test_a_run_that_fails_leaves_the_model_its_own_dropout() -> None:
     with pytest.raises(ZeroDivisionError):
         Trainer(model, loss, tiny.settings(dropout_epochs=3.0)).fit(tiny.batches)
     assert model.dropout.p == 0.5
-
-
-def test_the_part_of_an_epoch_is_counted_where_its_length_is_known() -> None:
-    assert Progress(epoch=3, index=5).epochs_done(8) == 2.625 and Progress(epoch=3, index=5).epochs_done(None) == 2.0
 
 
 def test_settings_of_before_have_all_of_it_from_the_first_step() -> None:

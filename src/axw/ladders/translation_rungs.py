@@ -40,6 +40,7 @@ def _luong(
 ) -> TranslationRung:
     changes: tuple[str, ...] = ("architecture=luong", f"luong.score={score}", f"luong.window={window}")
     changes += (f"luong.input_feeding={str(feed).lower()}", f"luong.reverse={str(reverse).lower()}")
+    changes += ("train.dropout_epochs=0",)  # what the paper adds is there from the first step
     return TranslationRung(name, below, changes if dropout is None else (*changes, f"luong.dropout={dropout}"))
 
 

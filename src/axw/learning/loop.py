@@ -115,7 +115,7 @@ class Loop(Generic[Batch]):
         """One step, its lines of history, and the evaluation where one is due."""
         p, s = self.progress, self.settings
         rate = self.trainer.rate()
-        self.trainer.dropout.at(p.epochs_done(group.batches_per_epoch))
+        self.trainer.dropout.at(p.epoch)
         measured = self.trainer.step(group.parts)
         p.epoch, p.index = group.next_epoch, group.next_index
         p.window_sum += float(measured.sum)

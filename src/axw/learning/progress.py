@@ -61,10 +61,6 @@ class Progress:
     def better(self, value: float, settings: TrainSettings) -> bool:
         return self.best is None or (value < self.best if settings.better == "lower" else value > self.best)
 
-    def epochs_done(self, batches_per_epoch: int | None) -> float:
-        """Epochs, and the part of this one where its length is known."""
-        return self.epoch - 1 + (self.index / batches_per_epoch if batches_per_epoch else 0.0)
-
     def spent(self, settings: TrainSettings) -> str:
         """The name of the first budget that is used up, or nothing."""
         s = settings

@@ -27,7 +27,7 @@ class TrainSettings:
     evaluate_every        steps from one evaluation to the next; 0: at the end of each epoch
     watch, better         which measure decides what is best, and whether lower or higher is better
     patience              evaluations without a better one before training stops; None: never stops early
-    dropout_epochs        epochs over which dropout grows from nothing to what the network says; 0: all of it from the first step
+    dropout_epochs        epochs in which dropout grows to what the network says, by as much in each; 0: all from the first step
     keep                  the weights that the model has at the end: of the best evaluation, or the last
     ema                   decay of a moving average of the weights, used for evaluation and at the end; None: no average
     average               use the mean of the weights at the last so many evaluations instead; 0: no mean

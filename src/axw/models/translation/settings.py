@@ -34,6 +34,7 @@ def _train() -> TrainSettings:
         optimizer=OptimizerSettings(name="muon", beta2=0.98, clip=1.0),
         schedule=ScheduleSettings(name="inverse-square-root", rate=8e-3, warmup=300),
         minutes=60.0,
+        dropout_epochs=10.0,
         keep="last",
         ema=0.999,
         checkpoint_every=200,
