@@ -31,7 +31,8 @@ def kept_vocabularies(folder: Path, learn: Callable[[], Mapping[str, Vocabulary]
     if listed and whole.keys() == listed.keys():
         return whole
     found = dict(learn())
-    sums = {name: hashlib.sha256(vocabulary.to_bytes()).hexdigest() for name, vocabulary in found.items()}
+    written = {name: vocabulary.to_bytes() for name, vocabulary in found.items()}
+    sums = {name: hashlib.sha256(data).hexdigest() for name, data in written.items()}
     if listed and sums != listed:
         lost = ", ".join(sorted(listed.keys() - whole.keys()))
         raise ModelError(
@@ -39,8 +40,8 @@ def kept_vocabularies(folder: Path, learn: Callable[[], Mapping[str, Vocabulary]
             f"In {str(folder)!r}.",
             "Put the file back from a copy, or start a new run.",
         )
-    for name, vocabulary in found.items():
-        write_bytes(_place(folder, name), vocabulary.to_bytes())
+    for name, data in written.items():
+        write_bytes(_place(folder, name), data)
     write_bytes(folder / _LIST, json_to_bytes(sums))
     return found
 
