@@ -4,7 +4,7 @@
     python benchmarks/decode.py --peer-python PYTHON --model RUN --source FILE --reference FILE
 
 The first: d 256, 3 + 3 layers, 4 heads, feed-forward 1024, vocabulary 8000, random weights; sources of 20 words, and exactly
-20 words out; about 7 minutes. The second: real sentences with a trained model, in axw and exported to CTranslate2, with BLEU.
+20 words out; about 8 minutes. The second: real sentences with a trained model, in axw and exported to CTranslate2, with BLEU.
 Each engine lives in a process of its own; "x 2" are two processes of one thread each, both measured at once, and their sum. The
 engines take turns; a figure is words out in a second, at the median of all times that a batch was decoded. PYTHON is one with
 the peers, PyTorch and axw in it; what it lacks is left out, and said below the table. `--joeynmt-python` and so on name other
@@ -40,6 +40,8 @@ WAYS = [  # engine, processes, threads of each
     ("CTranslate2 fp32", 2, 1),
     ("CTranslate2 int8", 2, 1),
     ("axw plain", 1, 1),
+    ("axw PyTorch fp32", 1, 1),
+    ("axw PyTorch int8", 1, 1),
     ("axw fp32", 1, 1),
     ("axw bf16", 1, 1),
     ("axw int8", 1, 1),
@@ -49,7 +51,12 @@ WAYS = [  # engine, processes, threads of each
 ]
 
 
-REAL_WAYS = [way for way in WAYS if way[0].startswith(("CTranslate2", "axw")) and way[0] != "axw plain"]
+NOT_REAL = ("axw plain", "axw PyTorch fp32", "axw PyTorch int8")
+REAL_WAYS = [
+    way
+    for way in WAYS
+    if way[0].startswith(("CTranslate2", "axw")) and way[0] not in ("axw plain", "axw PyTorch fp32", "axw PyTorch int8")
+]
 PATIENCE = 120  # seconds that an answer may take
 
 
@@ -203,12 +210,12 @@ def real_sentences(options: argparse.Namespace) -> None:
 
 
 def operations(settings: dict[str, Any], cells: list[tuple[int, int]]) -> list[float]:
-    """How many operations of PyTorch one word takes to start, in axw fp32; whatever the machine is busy with."""
+    """How many operations of PyTorch one word takes to start, in axw on PyTorch, fp32; whatever the machine is busy with."""
     import decode_worker
     import torch
     from torch.profiler import ProfilerActivity, profile
 
-    decode, counts = decode_worker.axw(settings, "fp32"), []
+    decode, counts = decode_worker.axw(settings, "fp32", "PyTorch"), []
     for batch, beam in cells:
         source = torch.full((batch, settings["source_words"]), decode_worker.FIRST)
         decode(source, beam)
@@ -294,7 +301,7 @@ def main() -> None:
     machine = f"{len(os.sched_getaffinity(0))} cores, {platform.machine()}, {time.strftime('%Y-%m-%d')}"
     settings = {name: getattr(options, name) for name in shape} | {"clock": options.clock}
     if options.operations:
-        print_table("operations a step", options.cells, {"axw fp32": operations(settings, options.cells)}, {})
+        print_table("operations a step", options.cells, {"axw PyTorch fp32": operations(settings, options.cells)}, {})
     elif options.model is not None:
         real_sentences(options)
     else:

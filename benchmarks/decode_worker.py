@@ -33,14 +33,18 @@ def network(s: dict) -> Any:
     return Transformer(TransformerSettings(**{n: s[n] for n in names}, **none), s["vocabulary"], s["vocabulary"]).eval()
 
 
-def axw(s: dict, precision: str) -> Decode:
-    """`search` over the network's steps, as `axw translate` runs it; "plain" is the network itself."""
+def axw(s: dict, precision: str, way: str = "compiled") -> Decode:
+    """`search` over the network's steps, as `axw translate` runs it; of PyTorch, or the "plain" network itself."""
     from axw.decoding import SearchSettings, search
     from axw.learning.allocator import keep_freed_memory
     from axw.networks.steps import steps_of
+    from axw.networks.transformer_steps import TransformerSteps
 
     keep_freed_memory()
-    decoder = network(s) if precision == "plain" else steps_of(network(s), precision)
+    if way == "plain":
+        decoder: Any = network(s)
+    else:
+        decoder = TransformerSteps(network(s), precision) if way == "PyTorch" else steps_of(network(s), precision)
 
     def decode(source: torch.Tensor, beam: int) -> Any:
         most = s["words"]
@@ -169,7 +173,9 @@ def joeynmt(s: dict) -> Decode:
 
 
 ENGINES: dict[str, Callable[[dict], Decode]] = {
-    "axw plain": lambda s: axw(s, "plain"),
+    "axw plain": lambda s: axw(s, "fp32", "plain"),
+    "axw PyTorch fp32": lambda s: axw(s, "fp32", "PyTorch"),
+    "axw PyTorch int8": lambda s: axw(s, "int8", "PyTorch"),
     "axw fp32": lambda s: axw(s, "fp32"),
     "axw bf16": lambda s: axw(s, "bf16"),
     "axw int8": lambda s: axw(s, "int8"),

@@ -70,6 +70,10 @@ class DataWarning(UserWarning):
     """The data can be used, but something in them was counted and is worth a look."""
 
 
+class Notice(UserWarning):
+    """What is done now takes a while, and why; said at once."""
+
+
 def did_you_mean(got: str, allowed: Iterable[str]) -> str:
     """`Allowed: a, b. Did you mean 'a'?`, the second sentence only where a name is near."""
     names = sorted(allowed)

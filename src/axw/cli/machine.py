@@ -33,6 +33,7 @@ from axw.version import __version__
 # What each extra is for. Which packages it holds is told by the installed package itself.
 EXTRAS = {
     "export": "axw export: the same weights for other programs",
+    "fast": "translating faster: its steps compiled for this processor",
     "plot": "pictures on matplotlib's axes",
     "serve": "axw serve: an HTTP API and a page",
     "spark": "tables in Spark (and Java 17 or later)",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from axw.errors import DataWarning, ResourceError, UsageError
+from axw.errors import DataWarning, Notice, ResourceError, UsageError
 from axw.show.escaping import visible
 
 if TYPE_CHECKING:
@@ -60,11 +60,15 @@ def to_json(value: Any) -> str:
 def counted_warnings(everything: bool) -> Iterator[None]:
     """Inside, warnings are collected; at the end each is one line with its count.
 
-    Those of `axw` about the data are always shown, those of the libraries below except about their own future.
+    What says that something takes a while is said at once. Warnings of `axw` about the data are always shown, those of the
+    libraries below except about their own future.
     """
     seen: Counter[str] = Counter()
 
     def collect(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
+        if issubclass(category, Notice):
+            say(str(message))
+            return
         future = issubclass(category, DeprecationWarning | PendingDeprecationWarning | FutureWarning)
         if everything or not future:
             label = "warning" if issubclass(category, DataWarning) else category.__name__

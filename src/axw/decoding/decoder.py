@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -31,6 +32,25 @@ class StepWithAttention(Protocol[State]):
 
     def step_with_attention(self, tokens: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
         """As `step`, with A (b w m) between: how much each hypothesis reads of each source word; rows add up to 1."""
+        ...
+
+    def select(self, state: State, sentences: Tensor, parents: Tensor) -> State:
+        """As in `Decoder`."""
+        ...
+
+
+@runtime_checkable
+class StepBest(Protocol[State]):
+    """A decoder that finds the likeliest continuations itself, in less time than it would take to write all down."""
+
+    def step_best(
+        self, tokens: Tensor, state: State, total: Tensor, k: int, never: Sequence[int]
+    ) -> tuple[Tensor, Tensor, Tensor, State]:
+        """`axw.decoding.top.best` of what `step` says: totals float64, hypotheses and ids, (b k) each, and the state then.
+
+        total (b w) float64, what the hypotheses have so far, -inf of a place that holds none; never: ids that are left out.
+        Where a log-probability is not a number, totals of its sentence are not.
+        """
         ...
 
     def select(self, state: State, sentences: Tensor, parents: Tensor) -> State:

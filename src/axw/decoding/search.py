@@ -9,45 +9,32 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from axw.decoding.choosing import Choice, choose, count, likeliest, never
 from axw.decoding.constraints import Constraint
-from axw.decoding.decoder import Decoder, State, StepWithAttention, device_of
+from axw.decoding.decoder import Decoder, State, StepBest, StepWithAttention, device_of
 from axw.decoding.hypotheses import Found, Hypothesis
 from axw.decoding.restrict import only_allowed, only_forced, without_repeats
-from axw.decoding.sampling import draw, uniforms
+from axw.decoding.said import Link, grown, ids, table
 from axw.decoding.settings import SearchSettings
 from axw.decoding.task import Task, task
-from axw.decoding.top import best
-from axw.errors import NotFiniteError, UsageError
+from axw.errors import UsageError
 
 
 class Live(NamedTuple):
     """The sentences that still go on.
 
-    sentences, b numbers in the call; last (b w), the ids said last; said (b w t); total (b w) float64 log-probability so far,
-    -inf of a place in the beam that holds none; state of the decoder; allowed, the state of the constraint; seen (b w m),
+    sentences, b numbers in the call; last (b w), the ids said last; said (b w), links; total (b w) float64 log-probability so
+    far, -inf of a place in the beam that holds none; state of the decoder; allowed, the state of the constraint; seen (b w m),
     attention summed over steps.
     """
 
     sentences: list[int]
     last: Tensor
-    said: Tensor
+    said: list[list[Link]]
     total: Tensor
     state: Any
     allowed: Any
     seen: Tensor | None
-
-
-class Choice(NamedTuple):
-    """One step of every hypothesis: parents (b w2), tokens (b w2), total (b w2) float64, -inf where a place holds none.
-
-    totals: the same as lists;  ending: those that say the end, by (row, hypothesis that they went on from, total).
-    """
-
-    parents: Tensor
-    tokens: Tensor
-    total: Tensor
-    totals: list[list[float]]
-    ending: list[tuple[int, int, float]]
 
 
 @torch.inference_mode()
@@ -64,7 +51,7 @@ def search(
     """The n best hypotheses of each sentence, best first: argmax_Y log P(Y | x) / lp(|Y|) + cp(x, Y), as far as a beam sees.
 
     decoder         `step(tokens, state)` and `select(state, sentences, parents)`; with `settings.coverage` also
-                    `step_with_attention`
+                    `step_with_attention`. One that has `step_best` is asked for the likeliest only, where that is enough
     state           of b sentences, one hypothesis each, nothing said yet
     source_lengths  (b,) for the length limit and the coverage penalty
     prefix          ids that each hypothesis of a sentence must begin with; may be empty, and differ between sentences
@@ -93,10 +80,13 @@ def search(
         return []
     found = Found(settings, given.source_lengths)
     live = _begin(decoder, state, given, allow)
-    t = 0
+    t, best_at_once = 0, allow is None and _plain(settings) and isinstance(decoder, StepBest)
     while len(live.sentences):
-        log_p, live = _ask(decoder, live, settings)
-        choice = _choose(_restricted(log_p, live, given, allow, t), live, given, t)
+        if best_at_once and t >= given.prefix.shape[1]:
+            choice, live = _ask_best(decoder, live, settings, t)
+        else:
+            log_p, live = _ask(decoder, live, settings)
+            choice = choose(_restricted(log_p, live, given, allow, t), live.total, live.sentences, given, t)
         _collect(found, live, choice)
         done = _done(found, live, choice, given, t)
         _collect_cut(found, live, choice, done, t + 1, given)
@@ -114,7 +104,7 @@ def _begin(decoder: Decoder[State], state: State, given: Task, allow: Constraint
             "Set coverage to 0, or use a decoder with `step_with_attention`.",
         )
     last = torch.full((b, 1), given.settings.start, device=device)
-    said = torch.zeros(b, 1, 0, dtype=torch.int64, device=device)
+    said: list[list[Link]] = [[None] for _ in range(b)]
     total = torch.zeros(b, 1, dtype=torch.float64, device=device)
     live = Live(list(range(b)), last, said, total, state, None if allow is None else allow.start(b), None)
     w = given.settings.beam
@@ -123,7 +113,7 @@ def _begin(decoder: Decoder[State], state: State, given: Task, allow: Constraint
     sentences, copies = torch.arange(b, device=device), torch.zeros(b, w, dtype=torch.int64, device=device)
     return live._replace(
         last=last.expand(b, w),
-        said=said.expand(b, w, 0),
+        said=[[None] * w for _ in range(b)],
         total=total.expand(b, w),
         state=decoder.select(state, sentences, copies),
         allowed=None if allow is None else allow.select(live.allowed, sentences, copies),
@@ -139,10 +129,23 @@ def _ask(decoder: Decoder[Any], live: Live, settings: SearchSettings) -> tuple[T
     return log_p, live._replace(state=state)
 
 
+def _plain(settings: SearchSettings) -> bool:
+    """Whether all that is asked of a step is which continuations are likeliest."""
+    return settings.temperature is None and not settings.coverage and not settings.no_repeat_ngram
+
+
+def _ask_best(decoder: Any, live: Live, settings: SearchSettings, t: int) -> tuple[Choice, Live]:
+    """The step, from a decoder that finds the likeliest continuations itself."""
+    never_said, k = never(settings, t), count(settings)
+    totals, parents, tokens, state = decoder.step_best(live.last, live.state, live.total, k, never_said)
+    return likeliest(totals, parents, tokens, settings, t), live._replace(state=state)
+
+
 def _restricted(log_p: Tensor, live: Live, given: Task, allow: Constraint[Any] | None, t: int) -> Tensor:
     settings, restricted = given.settings, log_p
     if settings.no_repeat_ngram:
-        restricted = without_repeats(restricted, live.said, settings.no_repeat_ngram)
+        said = torch.tensor(table(live.said), dtype=torch.int64, device=log_p.device).view(*log_p.shape[:2], t)
+        restricted = without_repeats(restricted, said, settings.no_repeat_ngram)
     if allow is not None:
         restricted = only_allowed(restricted, allow.allowed(live.allowed))
     if t < given.prefix.shape[1]:
@@ -152,68 +155,11 @@ def _restricted(log_p: Tensor, live: Live, given: Task, allow: Constraint[Any] |
     return restricted
 
 
-def _choose(log_p: Tensor, live: Live, given: Task, t: int) -> Choice:
-    settings = given.settings
-    never = [*settings.never, *([settings.end] if t < settings.min_length else [])]
-    if settings.temperature is None:
-        choice = _likeliest(log_p, live.total, settings, never)
-    else:
-        choice = _drawn(log_p, live, given, never, t)
-    sums = [sum(row) for row in choice.totals]  # of a row that holds NaN NaN, of one that holds -inf -inf
-    if any(map(math.isnan, [*sums, *(total for _, _, total in choice.ending)])):
-        raise NotFiniteError(
-            "The decoder gave a log-probability that is not a number.",
-            f"At id {t + 1} of a hypothesis.",
-            "The model's weights are likely not finite: use an earlier checkpoint.",
-        )
-    if -math.inf not in sums:
-        return choice
-    # A place in the beam without a hypothesis says the end, which every decoder and constraint knows.
-    return choice._replace(tokens=choice.tokens.masked_fill(choice.total == -torch.inf, settings.end))
-
-
-def _likeliest(log_p: Tensor, total: Tensor, settings: SearchSettings, never: list[int]) -> Choice:
-    """The first `beam` continuations that do not end, and those among the first `beam` of all that do."""
-    w = settings.beam
-    # At most one continuation of each of w hypotheses ends, so 2 w hold w that do not. Width 1 is done when it ends.
-    totals, parents, tokens = best(log_p, total, 2 * w if w > 1 else 1, never)
-    end = tokens == settings.end
-    if not bool(end.any()):
-        parents, tokens, totals = parents[:, :w], tokens[:, :w], totals[:, :w]
-        return Choice(parents, tokens, totals, totals.tolist(), [])
-    ending = _ending(end[:, :w], parents, totals)
-    totals = totals.masked_fill(end, -torch.inf)
-    if w > 1:
-        order = end.sort(dim=1, stable=True).indices[:, :w]
-        parents, tokens, totals = parents.gather(1, order), tokens.gather(1, order), totals.gather(1, order)
-    return Choice(parents, tokens, totals, totals.tolist(), ending)
-
-
-def _ending(end: Tensor, parents: Tensor, totals: Tensor) -> list[tuple[int, int, float]]:
-    """Those of `end` (b e) that are hypotheses."""
-    rows, places = end.nonzero(as_tuple=True)
-    found = zip(rows.tolist(), parents[rows, places].tolist(), totals[rows, places].tolist(), strict=True)
-    return [one for one in found if one[2] != -math.inf]
-
-
-def _drawn(log_p: Tensor, live: Live, given: Task, never: list[int], t: int) -> Choice:
-    """Every hypothesis goes on by itself, with an id that is drawn."""
-    b, w, _ = log_p.shape
-    numbers = [given.numbers[sentence] for sentence in live.sentences]
-    u = uniforms(given.settings.seed, numbers, w, t)
-    tokens, drawn = (x.view(b, w) for x in draw(log_p.flatten(0, 1), u.flatten(), given.settings, never))
-    total = live.total + drawn
-    end = tokens == given.settings.end
-    parents = torch.arange(w, device=log_p.device).expand(b, w)
-    going_on = total.masked_fill(end, -torch.inf)
-    return Choice(parents, tokens, going_on, going_on.tolist(), _ending(end, parents, total))
-
-
 def _collect(found: Found, live: Live, choice: Choice) -> None:
     """Hypotheses that have ended leave the beam."""
     for row, parent, total in choice.ending:
         seen = None if live.seen is None else live.seen[row, parent]
-        found.add(live.sentences[row], live.said[row, parent].tolist(), total, True, seen)
+        found.add(live.sentences[row], ids(live.said[row][parent]), total, True, seen)
 
 
 def _done(found: Found, live: Live, choice: Choice, given: Task, t: int) -> list[bool]:
@@ -234,42 +180,35 @@ def _collect_cut(found: Found, live: Live, choice: Choice, done: list[bool], len
     for row, sentence in enumerate(live.sentences):
         if not done[row] or not found.lacks(sentence):
             continue
-        totals, said = choice.totals[row], live.said[row].tolist()
+        totals, said = choice.totals[row], live.said[row]
         if max(totals) > -math.inf and length >= given.limits.length[sentence]:
             parents, tokens = choice.parents[row].tolist(), choice.tokens[row].tolist()
             for parent, token, total in zip(parents, tokens, totals, strict=True):
                 if total > -math.inf:
                     seen = None if live.seen is None else live.seen[row, parent]
-                    found.add(sentence, [*said[parent], token], total, False, seen)
+                    found.add(sentence, [*ids(said[parent]), token], total, False, seen)
         elif not found.whole[sentence]:
             for place in (live.total[row] > -torch.inf).nonzero().flatten().tolist():
                 seen = None if live.seen is None else live.seen[row, place]
-                found.add(sentence, said[place], float(live.total[row, place]), False, seen)
+                found.add(sentence, ids(said[place]), float(live.total[row, place]), False, seen)
 
 
 def _go_on(decoder: Decoder[Any], live: Live, choice: Choice, keep: list[int], allow: Constraint[Any] | None) -> Live:
     """The sentences of `keep`, each hypothesis with one more id. Where all stay as they are, nothing is moved."""
-    b, w, _ = live.said.shape
+    b, w = live.last.shape
     sentences = [live.sentences[row] for row in keep]
     if not keep:
         return live._replace(sentences=sentences)
-    parents, tokens, total = choice.parents, choice.tokens, choice.total
-    state, allowed, seen, said = live.state, live.allowed, live.seen, live.said
-    if len(keep) < b or not _as_they_are(parents, w):
+    parents, tokens, total, origins = choice.parents, choice.tokens, choice.total, choice.parents.tolist()
+    said = grown(live.said, keep, origins, tokens.tolist())
+    state, allowed, seen = live.state, live.allowed, live.seen
+    if len(keep) < b or any(own != list(range(w)) for own in origins):
         rows = torch.tensor(keep, device=parents.device)
         if len(keep) < b:
             parents, tokens, total = parents[rows], tokens[rows], total[rows]
         state = decoder.select(state, rows, parents)
         allowed = None if allow is None else allow.select(allowed, rows, parents)
         seen = None if seen is None else seen[rows[:, None], parents]
-        said = said[rows[:, None], parents]
     if allow is not None:
         allowed = allow.advance(allowed, tokens)
-    return Live(sentences, tokens, torch.cat([said, tokens[..., None]], 2), total, state, allowed, seen)
-
-
-def _as_they_are(parents: Tensor, w: int) -> bool:
-    """Whether each of w hypotheses goes on by itself."""
-    if w == parents.shape[1] == 1:
-        return True
-    return w == parents.shape[1] and torch.equal(parents, torch.arange(w, device=parents.device).expand_as(parents))
+    return Live(sentences, tokens, said, total, state, allowed, seen)

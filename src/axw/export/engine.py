@@ -71,6 +71,9 @@ class CTranslate2Translator(Translator):
         if wrong:
             raise _refused(f"CTranslate2 would not give the same answers: {', '.join(wrong)}.")
 
+    def prepare(self, precision: Precision) -> None:
+        """Nothing: what CTranslate2 does once is done."""
+
     def _decoders(self, precision: Precision = "fp32", *, fast: bool = False) -> list[Any]:
         return super()._decoders(fast=fast)
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from copy import deepcopy
+from typing import NamedTuple, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axw.equation import sinusoids
+from axw.equation import Attention, QueryKey, sinusoids
 from axw.equation.feedforward import Kind
 from axw.errors import UsageError
 from axw.networks.products import Product
+from axw.networks.transformer import Embedding
+
+_PLACES = 1024  # sinusoids that are kept
 
 
 class Norm(NamedTuple):
@@ -77,13 +82,46 @@ class Embedded(NamedTuple):
     def _placed(self, X: Tensor, place: int | slice) -> Tensor:
         if self.places is None:
             return X
-        end = place + 1 if isinstance(place, int) else place.stop
-        if end <= self.places.shape[0]:
-            return X.add_(self.places[place])
+        return X.add_(self.known(place + 1 if isinstance(place, int) else place.stop)[place].to(X))
+
+    def known(self, end: int) -> Tensor:
+        """What is added at the places before `end`, and maybe at later ones, (n d); (0 d) where nothing is."""
+        if self.places is None or end <= self.places.shape[0]:
+            return self.words[:0] if self.places is None else self.places
         if self.kind == "learned":
             raise UsageError(
                 f"A sentence has {end} pieces; learned positions know {self.places.shape[0]}.",
                 "In the network.",
                 "Cut the sentence, or set longest before training.",
             )
-        return X.add_(sinusoids(end, X.shape[-1]).to(X)[place])
+        return sinusoids(end, self.words.shape[1])
+
+
+def norm_laid_out(norm: nn.Module, kind: torch.dtype) -> Norm | None:
+    """The norm's weights in this kind; None where there is none."""
+    if isinstance(norm, nn.LayerNorm):
+        return Norm(norm.weight.detach().to(kind), norm.bias.detach().to(kind), norm.eps)
+    return Norm(norm.weight.detach().to(kind), None, norm.eps) if isinstance(norm, nn.RMSNorm) else None
+
+
+def embedded(embedding: Embedding, d: int, kind: torch.dtype) -> Embedded:
+    """The embedding's weights in this kind, the words already times sqrt(d)."""
+    words = embedding.weight.detach() * math.sqrt(d)
+    places = None if embedding.places is None else embedding.places.detach().to(kind)
+    if embedding.kind == "sinusoidal":
+        places = sinusoids(_PLACES, d).to(kind)
+    return Embedded(words.to(kind), places, embedding.kind, norm_laid_out(embedding.norm, kind))
+
+
+def parts_of(attention: Attention) -> tuple[QueryKey, nn.Linear, nn.Linear]:
+    """The scores, and the products that make values and what is made of them."""
+    return cast(QueryKey, attention.score), cast(nn.Linear, attention.value), cast(nn.Linear, attention.out)
+
+
+def asks(score: QueryKey) -> nn.Linear:
+    """The product that makes queries, divided by sqrt(k) once and for all."""
+    asks = deepcopy(score.query)
+    with torch.no_grad():
+        for parameter in asks.parameters():
+            parameter.div_(math.sqrt(score.k))
+    return asks

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from axw.errors import UsageError
+from axw.networks.fused.processor import usable
 from axw.networks.luong import LuongNetwork
 from axw.networks.luong_steps import LuongSteps
 from axw.networks.products import PRECISIONS, Precision
@@ -23,6 +24,10 @@ def steps_of(network: nn.Module, precision: Precision = "fp32") -> Any:
     if isinstance(network, LuongNetwork):
         return LuongSteps(network, precision)
     if steps_fast(network):
+        if usable(precision) and on_processor(network):
+            from axw.networks.fused.steps import FusedSteps
+
+            return FusedSteps(network, precision)  # type: ignore[arg-type]
         return TransformerSteps(network, precision)  # type: ignore[arg-type]
     if precision == "fp32":
         return network
@@ -32,3 +37,8 @@ def steps_of(network: nn.Module, precision: Precision = "fp32") -> Any:
         "Leave the precision away. Known to it: query-key with softmax, places added to the words or turning queries and "
         "keys, d_k equal to d_v.",
     )
+
+
+def on_processor(network: nn.Module) -> bool:
+    """Whether all weights are on the CPU."""
+    return all(parameter.device.type == "cpu" for parameter in network.parameters())

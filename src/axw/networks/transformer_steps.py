@@ -6,9 +6,7 @@ and asked by all of its hypotheses, and the products are in the precision that i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from copy import deepcopy
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -16,15 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from axw.equation import KINDS, Attention, FeedForward, QueryKey, sinusoids, turned, turns
+from axw.equation import KINDS, Attention, FeedForward, turned, turns
 from axw.networks.blocks import DecoderLayer, EncoderLayer, Residual
 from axw.networks.ids import PAD
 from axw.networks.products import Order, Precision, laid_out, product
 from axw.networks.said import Pair, Said, by_layer, grown, nothing, select
-from axw.networks.step_parts import Change, Cross, Embedded, Norm, Own
+from axw.networks.step_parts import Change, Cross, Embedded, Norm, Own, asks, embedded, norm_laid_out, parts_of
 from axw.networks.transformer import Embedding, Transformer
 
-_PLACES = 1024  # sinusoids and turns that are kept
+_PLACES = 1024  # turns that are kept
 _FEW = 4  # sentences up to which PyTorch's fused attention is faster than two products, on the CPUs that were measured
 
 
@@ -81,30 +79,24 @@ class TransformerSteps:
     # ---------------------------------------------------------------------------------------------- laying weights out
 
     def _embed(self, embedding: Embedding) -> Embedded:
-        words, d = embedding.weight.detach() * math.sqrt(self.settings.d_model), self.settings.d_model
-        places = None if embedding.places is None else embedding.places.detach().to(self.kind)
-        if embedding.kind == "sinusoidal":
-            places = sinusoids(_PLACES, d).to(self.kind)
-        return Embedded(words.to(self.kind), places, embedding.kind, self._norm(embedding.norm))
+        return embedded(embedding, self.settings.d_model, self.kind)
 
     def _norm(self, norm: nn.Module) -> Norm | None:
-        if isinstance(norm, nn.LayerNorm):
-            return Norm(norm.weight.detach().to(self.kind), norm.bias.detach().to(self.kind), norm.eps)
-        return Norm(norm.weight.detach().to(self.kind), None, norm.eps) if isinstance(norm, nn.RMSNorm) else None
+        return norm_laid_out(norm, self.kind)
 
     def _own(self, attention: Attention, around: Residual, order: Order) -> Own:
-        score, values, out = _parts_of(attention)
+        score, values, out = parts_of(attention)
         return Own(
             cast(Norm, self._norm(around.norm)),
-            product(self.precision, _asks(score), score.key, values, order=order),
+            product(self.precision, asks(score), score.key, values, order=order),
             product(self.precision, out, order=order),
         )
 
     def _cross(self, attention: Attention, around: Residual) -> Cross:
-        score, values, out = _parts_of(attention)
+        score, values, out = parts_of(attention)
         return Cross(
             cast(Norm, self._norm(around.norm)),
-            product(self.precision, _asks(score)),
+            product(self.precision, asks(score)),
             product(self.precision, score.key, values, order="plain"),
             product(self.precision, out),
         )
@@ -227,19 +219,6 @@ class TransformerSteps:
     def _parts(self, X: Tensor, b: int, parts: int) -> Tensor:
         """(b*n, parts*h*k) -> (parts b h n k)."""
         return X.view(b, X.shape[0] // b, parts, self.settings.heads, -1).permute(2, 0, 3, 1, 4)
-
-
-def _parts_of(attention: Attention) -> tuple[QueryKey, nn.Linear, nn.Linear]:
-    return cast(QueryKey, attention.score), cast(nn.Linear, attention.value), cast(nn.Linear, attention.out)
-
-
-def _asks(score: QueryKey) -> nn.Linear:
-    """The product that makes queries, divided by sqrt(k) once and for all."""
-    asks = deepcopy(score.query)
-    with torch.no_grad():
-        for parameter in asks.parameters():
-            parameter.div_(math.sqrt(score.k))
-    return asks
 
 
 def _read(Q: Tensor, memory: Pair, mask: Tensor | None, seen: list[Tensor] | None = None) -> Tensor:

@@ -61,7 +61,7 @@ class Brake:
 
             return ask
 
-        for name in ("encode", "step", "logits", "step_with_attention"):
+        for name in ("encode", "step", "step_best", "logits", "step_with_attention"):
             if hasattr(steps, name):
                 setattr(steps, name, asking(getattr(steps, name)))
 

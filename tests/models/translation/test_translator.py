@@ -185,6 +185,7 @@ def test_it_learns_to_turn_a_sentence_round(architecture: str) -> None:
         "transformer.d_model=32",
         "luong.d_model=64",
         "smoothing=0",
+        "train.dropout_epochs=0",
     ]
     settings = with_settings(TINY, [*more, f"architecture={architecture}", "luong.input_feeding=true"])
     source, target = pairs(2003, seed=5)

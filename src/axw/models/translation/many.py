@@ -91,6 +91,7 @@ def translate_parts(
             yield Part(part, _answers(translator, job, part, first))
             first += len(part)
         return
+    translator.prepare(job.precision)
     with _workers(job, processes) as workers:
         yield from _in_order(workers, chain(begin, parts), first)
 
