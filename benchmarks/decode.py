@@ -52,11 +52,7 @@ WAYS = [  # engine, processes, threads of each
 
 
 NOT_REAL = ("axw plain", "axw PyTorch fp32", "axw PyTorch int8")
-REAL_WAYS = [
-    way
-    for way in WAYS
-    if way[0].startswith(("CTranslate2", "axw")) and way[0] not in ("axw plain", "axw PyTorch fp32", "axw PyTorch int8")
-]
+REAL_WAYS = [way for way in WAYS if way[0].startswith(("CTranslate2", "axw")) and way[0] not in NOT_REAL]
 PATIENCE = 120  # seconds that an answer may take
 
 

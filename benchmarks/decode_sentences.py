@@ -27,6 +27,9 @@ Translate = Callable[[list[str], int, int], list[str]]  # lines, batch, beam
 
 def axw(model: Any, precision: Any) -> Translate:
     from axw.models.translation import translator
+    from axw.models.translation.laid_out import LaidOutTranslator
+
+    model = LaidOutTranslator(model, precision)  # as each process of `axw translate` does, once
 
     def translate(lines: list[str], batch: int, beam: int) -> list[str]:
         translator._AT_ONCE = batch

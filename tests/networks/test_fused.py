@@ -114,7 +114,7 @@ def test_the_likeliest(data: st.DataObject) -> None:
     from axw.networks.fused.likeliest import likeliest
     from axw.networks.fused.rows import log_softmax
 
-    w, V = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 150))
+    w, V = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 300))
     seed, several = data.draw(st.integers(0, 10**6)), data.draw(st.integers(1, 4))
     random = np.random.default_rng(seed)
     logits = random.integers(0, several, (w, V)).astype(np.float32)

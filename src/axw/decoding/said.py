@@ -13,11 +13,9 @@ def grown(
     said: list[list[Link]], keep: list[int], parents: list[list[int]], tokens: list[list[int]]
 ) -> list[list[Link]]:
     """Of the sentences of `keep`: hypothesis j goes on from parents[i][j] with the id tokens[i][j]."""
-    found: list[list[Link]] = []
-    for row in keep:
-        own = said[row]
-        found.append([(own[parent], token) for parent, token in zip(parents[row], tokens[row], strict=True)])
-    return found
+    return [
+        [(said[row][parent], token) for parent, token in zip(parents[row], tokens[row], strict=True)] for row in keep
+    ]
 
 
 def ids(link: Link) -> list[int]:

@@ -202,7 +202,7 @@ def _go_on(decoder: Decoder[Any], live: Live, choice: Choice, keep: list[int], a
     parents, tokens, total, origins = choice.parents, choice.tokens, choice.total, choice.parents.tolist()
     said = grown(live.said, keep, origins, tokens.tolist())
     state, allowed, seen = live.state, live.allowed, live.seen
-    if len(keep) < b or any(own != list(range(w)) for own in origins):
+    if len(keep) < b or origins != [list(range(w))] * b:
         rows = torch.tensor(keep, device=parents.device)
         if len(keep) < b:
             parents, tokens, total = parents[rows], tokens[rows], total[rows]

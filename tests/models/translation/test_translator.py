@@ -97,6 +97,16 @@ def test_laid_out_once_it_says_the_same(changes: list[str]) -> None:
     assert laid_out.score(VALID[0], VALID[1]) == pytest.approx(model.score(VALID[0], VALID[1]))
 
 
+def test_several_are_laid_out_in_any_precision(trained: Translator) -> None:
+    both, search = TranslatorEnsemble([trained, trained]), SearchSettings(beam=2)
+    lines = VALID[0] * 3
+    laid_out = LaidOutTranslator(both, "int8")
+    assert len(laid_out.steps) == 2
+    one, other = (list(m.hypotheses(lines, search=search, precision="int8")) for m in (both, laid_out))
+    assert [own[0].ids for own in one] == [own[0].ids for own in other]
+    assert laid_out.translate(lines, beam=2) == both.translate(lines, beam=2)  # in fp32, which is not what it holds
+
+
 def test_the_score_of_what_was_said_is_its_own(trained: Translator) -> None:
     settings, (_, vocabulary) = SearchSettings(beam=3, nbest=2, length_penalty="none"), trained._sides("forward")
     for line, answers in zip(VALID[0], trained.hypotheses(VALID[0], search=settings), strict=True):

@@ -87,13 +87,25 @@ def translate_parts(
     parts = _parts(iter(lines))
     begin = list(islice(parts, _WORTH)) if processes > 1 else []
     if len(begin) < _WORTH:
-        for part in chain(begin, parts):
+        for number, part in enumerate(chain(begin, parts)):
+            if number == 1:
+                translator = _laid_out(translator, job.precision)
             yield Part(part, _answers(translator, job, part, first))
             first += len(part)
         return
-    translator.prepare(job.precision)
+    translator.prepare(job.precision)  # and here it is not needed again
     with _workers(job, processes) as workers:
         yield from _in_order(workers, chain(begin, parts), first)
+
+
+def _laid_out(translator: Any, precision: Precision) -> Any:
+    """The translator with weights that are laid out once and not for each part, where it is one that searches here."""
+    from axw.models.translation.laid_out import LaidOutTranslator
+    from axw.models.translation.translator import Translator, TranslatorEnsemble
+
+    return (
+        LaidOutTranslator(translator, precision) if type(translator) in (Translator, TranslatorEnsemble) else translator
+    )
 
 
 def _parts(lines: Iterator[str]) -> Iterator[list[str]]:
@@ -132,7 +144,7 @@ def _work(job: Job, channel: Connection) -> None:
     keep_freed_memory()
     torch.set_num_threads(1)
     try:
-        translator = job.load(job)
+        translator = _laid_out(job.load(job), job.precision)
         while True:
             number, lines, first = channel.recv()
             with warnings.catch_warnings(record=True) as met:

@@ -10,7 +10,7 @@ from numba import njit
 
 from axw.networks.fused.rows import largest, sum_of_exps
 
-_BLOCK = 64  # logits of which first the largest alone is looked at
+_BLOCK = 128  # logits of which first the largest alone is looked at
 
 
 @njit(error_model="numpy", nogil=True)
