@@ -20,6 +20,7 @@ from axw.decoding import SearchSettings, search
 from axw.decoding.top import best
 from axw.errors import Notice, UsageError
 from axw.networks.fused import processor
+from axw.networks.fused.__main__ import main
 from axw.networks.products import laid_out, whole
 from axw.networks.steps import steps_of
 from axw.networks.transformer import Transformer
@@ -224,6 +225,17 @@ def test_compiling_is_told_once() -> None:
         njit(lambda x: x + 2)(1)
     njit(lambda x: x + 3)(1)
     assert told == [True]
+
+
+def test_compiled_ahead(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    main()
+    said = capsys.readouterr().out.splitlines()
+    assert [line for line in said if line.endswith(": compiled")] == [
+        f"{precision}: compiled" for precision in PRECISIONS
+    ]
+    monkeypatch.setitem(sys.modules, "numba", None)
+    main()
+    assert capsys.readouterr().out.count("left to PyTorch: numba is not installed, or not for this processor") == 2
 
 
 def test_compiled_steps_say_nothing() -> None:
