@@ -246,6 +246,16 @@ def test_compiled_steps_say_nothing() -> None:
         steps_of(model)
 
 
+@pytest.mark.parametrize("token", [-1, 17, 10**9])
+def test_ids_outside_the_vocabulary(token: int) -> None:
+    """Compiled code would read what lies behind the words."""
+    fast = steps_of(network(TINY))
+    with pytest.raises(IndexError, match="An id outside the vocabulary"):
+        fast.encode(torch.tensor([[5, token]]))
+    with pytest.raises(IndexError, match="An id outside the vocabulary"):
+        fast.step(torch.full((3, 1), token), fast.start(fast.encode(SOURCE)))
+
+
 def test_places_that_are_not_known() -> None:
     learned: nn.Module = Transformer(replace(TINY, positions="learned", longest=4), 17, 17).eval()
     with pytest.raises(UsageError, match="A sentence has 5 pieces; learned positions know 4"):

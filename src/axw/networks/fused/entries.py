@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,10 +59,10 @@ held, answered = _kept()
 @contextmanager
 def alone() -> Iterator[None]:
     """Inside, no other process loads or keeps what is compiled: two at once could mix up numba's files."""
-    lock = None
-    while lock is None:
+    lock, folder = None, answered.stats.cache_path
+    while lock is None and folder is not None:
         try:
-            lock = RunLock(answered.stats.cache_path or tempfile.gettempdir())
+            lock = RunLock(folder)
         except BusyError:
             time.sleep(_PATIENCE)
         except ResourceError:  # nothing can be kept there either

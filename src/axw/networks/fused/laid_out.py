@@ -11,11 +11,10 @@ from torch import nn
 
 from axw.equation import KINDS, Attention
 from axw.networks.blocks import DecoderLayer, EncoderLayer, Residual
-from axw.networks.fused import layers as layers_of
-from axw.networks.fused import rows
-from axw.networks.fused.layers import Changing, Form, Layers, Reading, Stack
+from axw.networks.fused import rows, values
 from axw.networks.fused.products import in_blocks, stacked
 from axw.networks.fused.rows import Norms
+from axw.networks.fused.values import Changing, Form, Layers, Reading, Stack
 from axw.networks.products import Precision
 from axw.networks.step_parts import Embedded, asks, parts_of
 from axw.networks.transformer import Transformer
@@ -74,13 +73,13 @@ def decoder(network: Transformer, embed: Embedded, precision: Precision) -> Laye
     )
 
 
-def _embedded(embed: Embedded) -> layers_of.Embedded:
+def _embedded(embed: Embedded) -> values.Embedded:
     none = np.zeros((0, 0), np.float32)
     norm = Norms(none, none)
     if embed.norm is not None:
         weight, bias = embed.norm.weight, embed.norm.bias
         norm = Norms(weight.numpy()[None], (torch.zeros_like(weight) if bias is None else bias).numpy()[None])
-    return layers_of.Embedded(embed.words.numpy(), embed.known(0).numpy(), norm)
+    return values.Embedded(embed.words.numpy(), embed.known(0).numpy(), norm)
 
 
 def norms(layers: Sequence[nn.Module]) -> Norms:

@@ -16,7 +16,7 @@ from axw.equation import turns
 from axw.errors import Notice
 from axw.networks.fused import laid_out
 from axw.networks.fused.entries import alone, answered, compiling, held
-from axw.networks.fused.layers import Heard, Layers, Said, Wanted
+from axw.networks.fused.values import Heard, Layers, Said, Wanted
 from axw.networks.ids import PAD
 from axw.networks.products import Precision
 from axw.networks.step_parts import Embedded, embedded
