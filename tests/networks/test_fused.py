@@ -246,6 +246,38 @@ def test_compiled_steps_say_nothing() -> None:
         steps_of(model)
 
 
+def test_it_is_compiled_once_for_each_precision() -> None:
+    """Whatever kind of numbers ids have, and in one piece or not: 20 seconds are enough."""
+    from axw.networks.fused.entries import answered
+
+    for settings in FORMS:
+        for precision in PRECISIONS:
+            fast: Any = steps_of(network(settings), precision)  # type: ignore[arg-type]
+            for source in (SOURCE, SOURCE.int(), SOURCE.flip(0).T.contiguous().T):
+                state = fast.start(fast.encode(source))
+                search(fast, state, SearchSettings(beam=3, max_constant=4), source_lengths=[5, 5, 5])
+                fast.step_with_attention(torch.ones(3, 1, dtype=torch.int32), state)
+    assert len(answered.signatures) == len(PRECISIONS)
+
+
+def test_a_full_disk_keeps_nothing_and_translates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """numba keeps a function after it is compiled, and says so where it cannot."""
+    from axw.networks.fused import steps
+
+    own, left = steps.answered, [OSError(28, "No space left on device")]
+
+    def full(*given: Any) -> Any:
+        found = own(*given)
+        if left:
+            raise left.pop()
+        return found
+
+    monkeypatch.setattr(steps, "answered", full)
+    for own_step, found in zip(walk(network(TINY), (1, 3)), walk(steps_of(network(TINY)), (1, 3)), strict=True):
+        torch.testing.assert_close(found, own_step, rtol=1e-4, atol=1e-5)
+    assert not left
+
+
 @pytest.mark.parametrize("token", [-1, 17, 10**9])
 def test_ids_outside_the_vocabulary(token: int) -> None:
     """Compiled code would read what lies behind the words."""

@@ -74,6 +74,16 @@ def alone() -> Iterator[None]:
             lock.release()
 
 
+def kept_or_not(work: Callable[[], None]) -> None:
+    """`work`, again where a function that it compiled could not be kept, as on a full disk: compiled it is all the same."""
+    for _ in (held, answered):
+        try:
+            return work()
+        except OSError:
+            pass
+    work()
+
+
 @contextmanager
 def compiling(tell: Callable[[], None]) -> Iterator[None]:
     """Inside, `tell` is called once when something must be compiled."""

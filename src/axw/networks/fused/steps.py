@@ -15,7 +15,7 @@ from torch import Tensor
 from axw.equation import turns
 from axw.errors import Notice
 from axw.networks.fused import laid_out
-from axw.networks.fused.entries import alone, answered, compiling, held
+from axw.networks.fused.entries import alone, answered, compiling, held, kept_or_not
 from axw.networks.fused.values import Heard, Layers, Said, Wanted
 from axw.networks.ids import PAD
 from axw.networks.products import Precision
@@ -117,21 +117,26 @@ class FusedSteps:
         self.layers, self.width = len(network.decoder_layers()), s.heads * s.key_width
         self.turns = turns(_PLACES if s.positions == "rotary" else 0, s.key_width).numpy()
         with alone(), compiling(_tell):
-            self.encoder = Held(laid_out.encoder(network, self.embed_source, precision))
-            self.decoder = Held(laid_out.decoder(network, self.embed_target, precision))
-            self.step(torch.ones(1, 1, dtype=torch.int64), self.start(self.encode(torch.ones(1, 1, dtype=torch.int64))))
+            kept_or_not(lambda: self._begin(network))
+
+    def _begin(self, network: Transformer) -> None:
+        """The weights are laid out, and one word is said, so that nothing is left to be compiled."""
+        self.encoder = Held(laid_out.encoder(network, self.embed_source, self.precision))
+        self.decoder = Held(laid_out.decoder(network, self.embed_target, self.precision))
+        one = torch.ones(1, 1, dtype=torch.int64)
+        self.step(one, self.start(self.encode(one)))
 
     def _embed(self, embedding: Embedding) -> Embedded:
         return embedded(embedding, self.settings.d_model, torch.float32)
 
     def encode(self, source: Tensor) -> FusedSource:
         """source (b m) of ids -> each decoder layer's memory of it. Padded places are left out."""
-        ids, m = source.numpy(), source.shape[1]
+        ids, m = _plain(source, np.int64), source.shape[1]
         real = ids != PAD
         layers, by = self._placed(self.encoder, self.embed_source, m), self._turns(m)
         begins = np.concatenate([[0], np.cumsum(real.sum(1))])
         keys, values = np.empty((2, self.layers, begins[-1], self.width), np.float32)
-        heard, said = Heard(keys, values, begins, np.nonzero(real)[1]), ids[real]
+        heard, said = Heard(keys, values, begins, np.ascontiguousarray(np.nonzero(real)[1])), ids[real]
 
         def answer(part: slice) -> None:
             own = begins[part.start : part.stop + 1]
@@ -162,7 +167,9 @@ class FusedSteps:
         b, w = tokens.shape
         shape = (b, min(k, w * self.vocabulary))
         best = np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int64)
-        state = self._step(tokens, state, Wanted(_NO_LOGS, _UNSEEN, total.numpy(), np.array(never, np.int64), *best))
+        state = self._step(
+            tokens, state, Wanted(_NO_LOGS, _UNSEEN, _plain(total, np.float64), np.array(never, np.int64), *best)
+        )
         totals, parents, ids = map(torch.from_numpy, best)
         return totals, parents, ids, state
 
@@ -175,7 +182,7 @@ class FusedSteps:
 
     def _step(self, tokens: Tensor, state: FusedState, wanted: Wanted) -> FusedState:
         (b, w), words = tokens.shape, state.ancestors.shape[2]
-        room, ids = state.room.behind(state.before, w), tokens.numpy().reshape(-1)
+        room, ids = state.room.behind(state.before, w), _plain(tokens, np.int64).reshape(-1)
         ancestors = np.empty((b, w, words + 1), np.int64)
         ancestors[..., :words], ancestors[..., words] = state.ancestors, np.arange(state.before, state.before + w)
         said = Said(room.keys, room.values, state.slots, state.before, ancestors)
@@ -209,6 +216,11 @@ class FusedSteps:
         if n <= self.turns.shape[1] or not self.turns.shape[1]:
             return self.turns
         return np.asarray(turns(n, self.settings.key_width).numpy())
+
+
+def _plain(X: Tensor, kind: Any) -> np.ndarray:
+    """As compiled code takes it: of another kind, or not in one piece, it would be compiled anew."""
+    return np.ascontiguousarray(X.numpy(), kind)
 
 
 def _tell() -> None:
