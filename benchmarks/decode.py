@@ -4,7 +4,7 @@
     python benchmarks/decode.py --peer-python PYTHON --model RUN --source FILE --reference FILE
 
 The first: d 256, 3 + 3 layers, 4 heads, feed-forward 1024, vocabulary 8000, random weights; sources of 20 words, and exactly
-20 words out; about 8 minutes. The second: real sentences with a trained model, in axw and exported to CTranslate2, with BLEU.
+20 words out; about 5 minutes. The second: real sentences with a trained model, in axw and exported to CTranslate2, with BLEU.
 Each engine lives in a process of its own; "x 2" are two processes of one thread each, both measured at once, and their sum. The
 engines take turns; a figure is words out in a second, at the median of all times that a batch was decoded. PYTHON is one with
 the peers, PyTorch and axw in it; what it lacks is left out, and said below the table. `--joeynmt-python` and so on name other

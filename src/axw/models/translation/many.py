@@ -93,7 +93,7 @@ def translate_parts(
             yield Part(part, _answers(translator, job, part, first))
             first += len(part)
         return
-    translator.prepare(job.precision)  # and here it is not needed again
+    translator.prepare(job.precision)  # what is compiled once is compiled here, and not by each of them
     with _workers(job, processes) as workers:
         yield from _in_order(workers, chain(begin, parts), first)
 

@@ -177,9 +177,7 @@ class Translator(LearnedFromPairs):
 
     def prepare(self, precision: Precision) -> None:
         """What is done once for a processor is done now, so that processes which begin after this find it done."""
-        decoder, state = begin(self._decoders(precision, fast=True), torch.full((1, 1), EOS))
-        with torch.no_grad():
-            decoder.step(torch.full((1, 1), BOS), state)
+        self._decoders(precision, fast=True)
 
     def check(self, search: SearchSettings, precision: Precision) -> None:
         """`UsageError` for what this translator cannot be asked, before anything is computed."""

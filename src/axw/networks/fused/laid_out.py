@@ -56,9 +56,8 @@ def encoder(network: Transformer, embed: Embedded, precision: Precision) -> Laye
     own = _own(precision, [layer.attention for layer in layers], [layer.around_attention for layer in layers])
     stack = Stack(own, _cross(precision, [], []), _change(precision, layers), norms([network.encoder.last]))
     parts = [parts_of(layer.cross) for layer in network.decoder_layers()]
-    return Layers(
-        _embedded(embed), stack, _form(network), stacked(precision, [(score.key, values) for score, values, _ in parts])
-    )
+    end = stacked(precision, [(score.key, values) for score, values, _ in parts])
+    return Layers(_embedded(embed, network.embed_source.norm), stack, _form(network), end)
 
 
 def decoder(network: Transformer, embed: Embedded, precision: Precision) -> Layers:
@@ -68,18 +67,12 @@ def decoder(network: Transformer, embed: Embedded, precision: Precision) -> Laye
     cross = _cross(precision, [layer.cross for layer in layers], [layer.around_cross for layer in layers])
     W, bias = network.projection.detach().float(), network.output_bias
     end = in_blocks(precision, [W], [torch.zeros(len(W)) if bias is None else bias.detach().float()])
-    return Layers(
-        _embedded(embed), Stack(own, cross, _change(precision, layers), norms([network.last])), _form(network), end
-    )
+    stack = Stack(own, cross, _change(precision, layers), norms([network.last]))
+    return Layers(_embedded(embed, network.embed_target.norm), stack, _form(network), end)
 
 
-def _embedded(embed: Embedded) -> values.Embedded:
-    none = np.zeros((0, 0), np.float32)
-    norm = Norms(none, none)
-    if embed.norm is not None:
-        weight, bias = embed.norm.weight, embed.norm.bias
-        norm = Norms(weight.numpy()[None], (torch.zeros_like(weight) if bias is None else bias).numpy()[None])
-    return values.Embedded(embed.words.numpy(), embed.known(0).numpy(), norm)
+def _embedded(embed: Embedded, norm: nn.Module) -> values.Embedded:
+    return values.Embedded(embed.words.numpy(), embed.known(0).numpy(), norms([norm]))
 
 
 def norms(layers: Sequence[nn.Module]) -> Norms:
@@ -98,15 +91,23 @@ def _bias(norm: nn.LayerNorm | nn.RMSNorm) -> np.ndarray:
 
 
 def _own(precision: Precision, attentions: Sequence[Attention], around: Sequence[Residual]) -> Reading:
-    parts = [parts_of(attention) for attention in attentions]
-    asking = stacked(precision, [(asks(score), score.key, values) for score, values, _ in parts])
-    return Reading(norms([each.norm for each in around]), asking, stacked(precision, [(out,) for *_, out in parts]))
+    """Asking rows are read themselves: their keys and values are made beside their queries."""
+    asking = [(asks(score), score.key, values) for score, values, _ in map(parts_of, attentions)]
+    return _reading(precision, attentions, around, asking)
 
 
 def _cross(precision: Precision, attentions: Sequence[Attention], around: Sequence[Residual]) -> Reading:
-    parts = [parts_of(attention) for attention in attentions]
-    asking = stacked(precision, [(asks(score),) for score, *_ in parts])
-    return Reading(norms([each.norm for each in around]), asking, stacked(precision, [(out,) for *_, out in parts]))
+    return _reading(precision, attentions, around, [(asks(score),) for score, *_ in map(parts_of, attentions)])
+
+
+def _reading(
+    precision: Precision,
+    attentions: Sequence[Attention],
+    around: Sequence[Residual],
+    asking: Sequence[tuple[nn.Linear, ...]],
+) -> Reading:
+    out = [(out,) for *_, out in map(parts_of, attentions)]
+    return Reading(norms([each.norm for each in around]), stacked(precision, asking), stacked(precision, out))
 
 
 def _change(precision: Precision, layers: Sequence[EncoderLayer] | Sequence[DecoderLayer]) -> Changing:

@@ -43,10 +43,7 @@ def _summed(builder: Any, whole: bool, rows: int, X: Any, stride: Any, W: Any, s
     def factor(value: Any) -> Any:
         return builder.bitcast(value, as_bytes) if whole else value
 
-    sums = [
-        [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(SHAPE.vectors)]
-        for _ in range(rows)
-    ]
+    sums = [[cgutils.alloca_once(builder, vector) for _ in range(SHAPE.vectors)] for _ in range(rows)]
     for row in sums:
         for place in row:
             builder.store(ir.Constant(vector, None), place)
