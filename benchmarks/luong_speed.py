@@ -4,7 +4,8 @@
 
 Luong et al. 2015: layers x cells, global general, no dropout; sentences of 8 to 30 tokens, one length a batch, about 4096 target
 tokens a batch. A run is forward, loss over the vocabulary, backward. The ways take turns, and the median of the turns is printed,
-in source + target tokens a second. The plain form is written out below with nothing but PyTorch's own operations.
+in source + target tokens a second. The plain form is written out below with nothing but PyTorch's own operations, loss included;
+axw's has the loss that axw trains with.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from axw.learning.allocator import keep_freed_memory
+from axw.learning.projected import projected_cross_entropy
 from axw.networks.luong import LuongNetwork, LuongSettings
 
 
@@ -51,13 +54,23 @@ def batches(tokens: int, size: int, count: int, seed: int = 0) -> list[tuple[Ten
     return made
 
 
-def run(network: LuongNetwork, answer: Callable[..., Tensor], batch: tuple[Tensor, Tensor, Tensor]) -> float:
+def plain_loss(network: LuongNetwork, hidden: Tensor, expected: Tensor) -> Tensor:
+    return F.cross_entropy(network.logits(hidden).flatten(0, 1), expected.flatten())
+
+
+def axw_loss(network: LuongNetwork, hidden: Tensor, expected: Tensor) -> Tensor:
+    return projected_cross_entropy(hidden.flatten(0, 1), network.projection, expected.flatten()).sum / expected.numel()
+
+
+def run(
+    network: LuongNetwork, way: tuple[Callable[..., Tensor], Callable[..., Tensor]], batch: tuple[Tensor, ...]
+) -> float:
     """Seconds of one forward and backward pass."""
     source, target, expected = batch
+    answer, loss = way
     network.zero_grad(set_to_none=True)
     begin = time.perf_counter()
-    logits = network.logits(answer(source, target))
-    F.cross_entropy(logits.flatten(0, 1), expected.flatten()).backward()
+    loss(network, answer(source, target), expected).backward()
     return time.perf_counter() - begin
 
 
@@ -72,11 +85,11 @@ def main() -> None:
     options = parser.parse_args()
     keep_freed_memory()
     settings = LuongSettings(layers=options.layers, d_model=options.cells, dropout=0.0)
-    ways: dict[str, tuple[LuongNetwork, Callable[..., Tensor]]] = {}
+    ways: dict[str, tuple[LuongNetwork, tuple[Callable[..., Tensor], Callable[..., Tensor]]]] = {}
     for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
         network = LuongNetwork(settings, options.vocabulary, options.vocabulary).to(kind)
-        ways[f"plain {name}"] = (network, lambda source, target, network=network: plain(network, source, target))
-        ways[f"deferred {name}"] = (network, network)
+        ways[f"plain {name}"] = (network, (partial(plain, network), plain_loss))
+        ways[f"axw {name}"] = (network, (network, axw_loss))
     made = batches(options.tokens, options.vocabulary, options.batches)
     words = sum(source.numel() + target.numel() for source, target, _ in made)
     for network, answer in ways.values():

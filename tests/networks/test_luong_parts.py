@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from axw.networks.lstm import LSTM, cell
-from axw.networks.reused import Reused, product
+from axw.networks.reused import Reused, matrix_gradient, product
 
 N, B, E, D = 5, 3, 7, 11
 
@@ -111,3 +111,10 @@ def test_a_factor_that_learns_nothing():
     M, X = numbers(D, D, grad=False), numbers(N, B, D, seed=1)
     found, expected = (torch.autograd.grad(by_steps(M, X, way).sum(), X)[0] for way in (True, False))
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("wide", [13, 2053])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_the_gradient_of_a_matrix_is_one_product_whichever_way_it_is_multiplied(wide: int, dtype: torch.dtype):
+    X, dY = (numbers(17, columns, seed=columns, grad=False).to(dtype) for columns in (11, wide))
+    torch.testing.assert_close(matrix_gradient(X, dY), (X.double().T @ dY.double()).to(dtype))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axw.equation.dropout import dropout as drop
+from axw.equation.relu_kernel import can_change, relu_feedforward
 from axw.errors import UsageError, did_you_mean
 
 
@@ -69,6 +70,10 @@ class FeedForward(nn.Module):
                 nn.init.zeros_(layer.bias)
 
     def forward(self, X: Float[Tensor, "*b d"]) -> Float[Tensor, "*b o"]:
+        dropped = self.dropout if self.training else 0.0
+        if self.kind == "relu" and can_change(X, dropped):
+            inner, outer = self.inner, self.outer
+            return relu_feedforward(X, inner.weight, inner.bias, outer.weight, outer.bias, dropout=dropped)
         activation, gated = KINDS[self.kind]
         hidden = self.inner(X)
         if gated:
@@ -76,7 +81,7 @@ class FeedForward(nn.Module):
             hidden = activation(gate) * hidden
         else:
             hidden = activation(hidden)
-        return cast(Tensor, self.outer(drop(hidden, self.dropout, self.training)))
+        return cast(Tensor, self.outer(drop(hidden, dropped)))
 
 
 def gated_width(f: int, multiple: int = 16) -> int:

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from axw.networks.reused import matrix_gradient
+
 aten = torch.ops.aten
 
 
@@ -94,7 +96,7 @@ class _Layer(torch.autograd.Function):
             dc = dc if dC is None else dc + dC[t]
             dc = _back(gates[t], C[t], tanh_c[t], dh, dc, gradient[t])
             dh = gradient[t] @ W.mT
-        return gradient, H[:-1].flatten(0, 1).mT @ gradient.flatten(0, 1), dh, dc
+        return gradient, matrix_gradient(H[:-1].flatten(0, 1), gradient.flatten(0, 1)), dh, dc
 
 
 class _Cell(torch.autograd.Function):

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+_WIDE = 2048  # columns of dY
+
 
 class Reused:
     """M (... k v), for `product(X_t, M)` at many steps of one forward pass. Make a new one for every pass.
@@ -33,6 +35,17 @@ def product(X: Tensor, M: Tensor | Reused) -> Tensor:
     return X @ M if isinstance(M, Tensor) else cast(Tensor, _Product.apply(X, M.ticket, M))  # type: ignore[no-untyped-call]
 
 
+def matrix_gradient(X: Tensor, dY: Tensor) -> Tensor:
+    """X' dY, of X (... r k) and dY (... r v): (... k v).
+
+    oneDNN multiplies a turned bfloat16 matrix at half its rate: where dY is many times as wide as a copy of X' takes, X is turned
+    first. (2 cores with AMX, r 4085, k 1024, v 2048: 9.7 ms instead of 13.2.)
+    """
+    if X.dtype == torch.bfloat16 and X.ndim == 2 and X.device.type == "cpu" and dY.shape[1] >= _WIDE:
+        return X.mT.contiguous() @ dY
+    return X.mT @ dY
+
+
 class _Ticket(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, M: Tensor, ledger: list[tuple[Tensor, Tensor]]) -> Tensor:
@@ -47,7 +60,7 @@ class _Ticket(torch.autograd.Function):
         X, dY = (torch.cat([entry[side] for entry in entries], -2) for side in (0, 1))
         if ctx.flat:
             X, dY = X.flatten(0, -2), dY.flatten(0, -2)
-        return X.mT @ dY, None
+        return matrix_gradient(X, dY), None
 
 
 class _Product(torch.autograd.Function):
