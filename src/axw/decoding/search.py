@@ -89,7 +89,8 @@ def search(
             choice = choose(_restricted(log_p, live, given, allow, t), live.total, live.sentences, given, t)
         _collect(found, live, choice)
         done = _done(found, live, choice, given, t)
-        _collect_cut(found, live, choice, done, t + 1, given)
+        if any(done):
+            _collect_cut(found, live, choice, done, t + 1, given)
         live = _go_on(decoder, live, choice, [row for row, over in enumerate(done) if not over], allow)
         t += 1
     return found.results()

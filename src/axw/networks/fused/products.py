@@ -98,48 +98,74 @@ def _height(r: int) -> int:
 
 
 def _floats(X: Any, product: Any, layer: Any, Y: Any, add: Any) -> Any:
-    W, bias = product.W[layer], product.bias[layer]
-    (r, k), n, stride = X.shape, Y.shape[1], X.strides[0]
-    found, most = np.empty((ROWS, BLOCK), np.float32), _height(r)
-    x, w, out = X.ctypes.data, W.ctypes.data, found.ctypes.data
-    for block in range(W.shape[0]):
-        first = block * BLOCK
-        columns = min(BLOCK, n - first)
-        b = bias[first : first + columns]
-        for top in range(0, r, most):
-            rows = min(most, r - top)
-            float_tile(x + top * stride, stride, w + 4 * first * k, k, rows, out)
-            for i in range(rows):
-                line, sums = Y[top + i, first : first + columns], found[i]
-                if add:
-                    for j in range(columns):
-                        line[j] += sums[j] + b[j]
-                else:
-                    for j in range(columns):
-                        line[j] = sums[j] + b[j]
+    edge, edge_bias = np.empty((ROWS, BLOCK), np.float32), np.zeros(BLOCK, np.float32)
+    _float_tiles(X, product.W[layer], product.bias[layer], Y, int(add), edge, edge_bias)
 
 
 def _wholes(X: Any, product: Any, layer: Any, Y: Any, add: Any) -> Any:
-    W, bias, scale, low = product.W[layer], product.bias[layer], product.scale[layer], product.low[layer]
-    r, n, quartets = X.shape[0], Y.shape[1], W.shape[1]
-    X8, z = _whole(X, 4 * quartets)
-    found, most = np.empty((ROWS, BLOCK), np.int32), _height(r)
-    x, w, out = X8.ctypes.data, W.ctypes.data, found.ctypes.data
+    W, scale, low = product.W[layer], product.scale[layer], product.low[layer]
+    X8, z = _whole(X, 4 * W.shape[1])
+    edge, edge_bias = np.empty((ROWS, BLOCK), np.float32), np.zeros(BLOCK, np.float32)
+    _whole_tiles(X8, z, W, scale, low, product.bias[layer], Y, int(add), edge, edge_bias)
+
+
+# What tiles are given are addresses, which hold nothing: whoever calls these two holds the arrays until they are done.
+
+
+@njit(error_model="numpy", nogil=True)
+def _float_tiles(X: Any, W: Any, bias: Any, Y: Any, add: int, edge: Any, edge_bias: Any) -> None:
+    (r, k), stride, pitch, most = X.shape, X.strides[0], Y.strides[0], _height(X.shape[0])
+    x, w, y, b = X.ctypes.data, W.ctypes.data, Y.ctypes.data, bias.ctypes.data
     for block in range(W.shape[0]):
         first = block * BLOCK
-        columns = min(BLOCK, n - first)
-        b, s, less = bias[first : first + columns], scale[first : first + columns], low[first : first + columns]
+        weights = w + 4 * first * k
         for top in range(0, r, most):
-            rows = min(most, r - top)
-            whole_tile(x + 4 * top * quartets, 4 * quartets, w + 4 * first * quartets, quartets, rows, out)
-            for i in range(rows):
-                line, sums, by = Y[top + i, first : first + columns], found[i], z[top + i]
-                if add:
-                    for j in range(columns):
-                        line[j] += np.float32(sums[j] - less[j]) * s[j] * by + b[j]
-                else:
-                    for j in range(columns):
-                        line[j] = np.float32(sums[j] - less[j]) * s[j] * by + b[j]
+            rows, given = min(most, r - top), x + top * stride
+            if first + BLOCK <= Y.shape[1]:
+                out = y + top * pitch + 4 * first
+                float_tile(given, stride, weights, k, rows, out, pitch, (b + 4 * first, add, 0, 0, 0))
+            else:
+                _take(Y, bias, first, top, rows, edge, edge_bias)
+                others = (edge_bias.ctypes.data, add, 0, 0, 0)
+                float_tile(given, stride, weights, k, rows, edge.ctypes.data, 4 * BLOCK, others)
+                _put(edge, Y, first, top, rows)
+
+
+@njit(error_model="numpy", nogil=True)
+def _whole_tiles(
+    X8: Any, z: Any, W: Any, scale: Any, low: Any, bias: Any, Y: Any, add: int, edge: Any, edge_bias: Any
+) -> None:
+    r, stride, quartets, pitch, most = X8.shape[0], X8.shape[1], W.shape[1], Y.strides[0], _height(X8.shape[0])
+    x, w, y, b, by = X8.ctypes.data, W.ctypes.data, Y.ctypes.data, bias.ctypes.data, z.ctypes.data
+    for block in range(W.shape[0]):
+        first = block * BLOCK
+        weights, s, less = w + first * stride, scale.ctypes.data + 4 * first, low.ctypes.data + 4 * first
+        for top in range(0, r, most):
+            rows, given, own = min(most, r - top), x + top * stride, by + 4 * top
+            if first + BLOCK <= Y.shape[1]:
+                out = y + top * pitch + 4 * first
+                whole_tile(given, stride, weights, quartets, rows, out, pitch, (b + 4 * first, add, own, s, less))
+            else:
+                _take(Y, bias, first, top, rows, edge, edge_bias)
+                others = (edge_bias.ctypes.data, add, own, s, less)
+                whole_tile(given, stride, weights, quartets, rows, edge.ctypes.data, 4 * BLOCK, others)
+                _put(edge, Y, first, top, rows)
+
+
+@njit(error_model="numpy", nogil=True)
+def _take(Y: Any, bias: Any, first: int, top: int, rows: int, edge: Any, edge_bias: Any) -> None:
+    """The last columns, fewer than a block, as if they were one."""
+    for j in range(first, Y.shape[1]):
+        edge_bias[j - first] = bias[j]
+        for i in range(rows):
+            edge[i, j - first] = Y[top + i, j]
+
+
+@njit(error_model="numpy", nogil=True)
+def _put(edge: Any, Y: Any, first: int, top: int, rows: int) -> None:
+    for i in range(rows):
+        for j in range(first, Y.shape[1]):
+            Y[top + i, j] = edge[i, j - first]
 
 
 @njit(error_model="numpy", nogil=True)

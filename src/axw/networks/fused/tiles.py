@@ -1,6 +1,7 @@
 """Sums that stay in registers, written in LLVM's language, since no Python loop becomes these. Numbers are addresses and counts.
 
-a tile   acc[i, j] = sum over k of X[i, k] W[j, k],     i of a few rows, j of one block of outputs
+a tile   Y[i, j] = [Y[i, j] +] (sum over k of X[i, k] W[j, k] [- low[j]]) [scale[j] z[i]] + b[j],   i of a few rows, j of one
+         block of outputs
 scores   s[t] = q . K[rows[t]]
 mixed    y = sum over t of a[t] V[rows[t]]
 """
@@ -8,7 +9,7 @@ mixed    y = sum over t of a[t] V[rows[t]]
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import core, types
@@ -32,11 +33,27 @@ def _multiplier(module: Any, whole: bool) -> Any:
     return cgutils.get_or_insert_function(module, ir.FunctionType(sums, [sums, row, row]), name)
 
 
-def _summed(builder: Any, whole: bool, rows: int, X: Any, stride: Any, W: Any, steps: Any, out: Any) -> None:
-    """The loop over k of a tile of so many rows."""
+class Finish(NamedTuple):
+    """Where a tile's sums go, as addresses: row i is at Y + i stride. bias (block), added to Y where `add` is not 0.
+
+    Of whole numbers: z (rows), scale (block), low (block).
+    """
+
+    Y: Any
+    stride: Any
+    bias: Any
+    add: Any
+    z: Any
+    scale: Any
+    low: Any
+
+
+def _summed(
+    builder: Any, whole: bool, rows: int, X: Any, stride: Any, W: Any, steps: Any, finish: Finish, add: Any
+) -> None:
+    """The loop over k of a tile of so many rows, and what is made of its sums."""
     element = INT if whole else FLOAT
-    vector, zero = ir.VectorType(element, SHAPE.lanes), ir.Constant(ir.VectorType(INT, SHAPE.lanes), None)
-    nothing = ir.Constant(vector, ir.Undefined)
+    vector = ir.VectorType(element, SHAPE.lanes)
     multiply = _multiplier(builder.module, whole)
     as_bytes = ir.VectorType(BYTE, 4 * SHAPE.lanes)
 
@@ -62,14 +79,40 @@ def _summed(builder: Any, whole: bool, rows: int, X: Any, stride: Any, W: Any, s
         for begin, row in zip(begins, sums, strict=True):
             one = builder.load(builder.gep(begin, [loop.index]))
             one.align = 1
-            spread = builder.shuffle_vector(builder.insert_element(nothing, one, ir.Constant(INT, 0)), nothing, zero)
+            spread = _spread(builder, one, element)
             for part, place in zip(parts, row, strict=True):
                 builder.store(builder.call(multiply, _order(whole, builder.load(place), factor(spread), part)), place)
-    found = builder.inttoptr(out, vector.as_pointer())
     for i, row in enumerate(sums):
-        for j, place in enumerate(row):
-            kept = builder.store(builder.load(place), builder.gep(found, [ir.Constant(LONG, i * SHAPE.vectors + j)]))
-            kept.align = 4
+        _finished(builder, whole, [builder.load(place) for place in row], ir.Constant(LONG, i), finish, add)
+
+
+def _finished(builder: Any, whole: bool, sums: list[Any], i: Any, to: Finish, add: Any) -> None:
+    """One row of a tile."""
+    address = builder.add(to.Y, builder.mul(to.stride, i))
+    if whole:
+        z = builder.load(builder.gep(builder.inttoptr(to.z, FLOAT.as_pointer()), [i]))
+        by = _spread(builder, z, FLOAT)
+    for j, value in enumerate(sums):
+        at = ir.Constant(LONG, j * SHAPE.lanes)
+        bias, before = _load(builder, to.bias, SHAPE.lanes, at), _load(builder, address, SHAPE.lanes, at)
+        start = builder.select(add, builder.fadd(before, bias), bias)
+        if whole:
+            place = _vector(builder, to.low, SHAPE.lanes, at)
+            less = builder.load(builder.bitcast(place, value.type.as_pointer()))
+            less.align = 4
+            value = builder.sitofp(builder.sub(value, less), bias.type)
+            value = builder.fmul(value, _load(builder, to.scale, SHAPE.lanes, at))
+            value = builder.call(_fma(builder.module, SHAPE.lanes), [value, by, start])
+        else:
+            value = builder.fadd(value, start)
+        builder.store(value, _vector(builder, address, SHAPE.lanes, at)).align = 4
+
+
+def _spread(builder: Any, one: Any, element: Any) -> Any:
+    """The number in all lanes."""
+    nothing = ir.Constant(ir.VectorType(element, SHAPE.lanes), ir.Undefined)
+    zero = ir.Constant(ir.VectorType(INT, SHAPE.lanes), None)
+    return builder.shuffle_vector(builder.insert_element(nothing, one, ir.Constant(INT, 0)), nothing, zero)
 
 
 def _order(whole: bool, acc: Any, x: Any, w: Any) -> list[Any]:
@@ -90,26 +133,31 @@ def _called(builder: Any, name: str, arguments: Any, body: Callable[[Any, Any], 
 
 
 def _tile(whole: bool) -> Any:
-    """(X, bytes of a row of X, W, steps over k, rows, out): all but the numbers are addresses. out (rows block)."""
+    """(X, bytes of a row of X, W, steps over k, rows, Y, stride, (the other parts of `Finish`)): all but the numbers are
+    addresses."""
 
-    def made(typing: Any, X: Any, stride: Any, W: Any, steps: Any, rows: Any, out: Any) -> Any:
-        def body(builder: Any, given: Any) -> None:
-            X, stride, W, steps, rows, out = given
-            end = builder.append_basic_block("tiled")
-            choice = builder.switch(rows, end)
-            for count in range(1, SHAPE.rows + 1):
-                block = builder.append_basic_block(f"rows{count}")
-                choice.add_case(ir.Constant(LONG, count), block)
-                builder.position_at_end(block)
-                _summed(builder, whole, count, X, stride, W, steps, out)
-                builder.branch(end)
-            builder.position_at_end(end)
+    def body(builder: Any, given: Any) -> None:
+        X, stride, W, steps, rows, *rest = given
+        finish = Finish(*rest)
+        add = builder.icmp_signed("!=", finish.add, ir.Constant(LONG, 0))
+        end = builder.append_basic_block("tiled")
+        choice = builder.switch(rows, end)
+        for count in range(1, SHAPE.rows + 1):
+            block = builder.append_basic_block(f"rows{count}")
+            choice.add_case(ir.Constant(LONG, count), block)
+            builder.position_at_end(block)
+            _summed(builder, whole, count, X, stride, W, steps, finish, add)
+            builder.branch(end)
+        builder.position_at_end(end)
 
-        def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            _called(builder, "whole_tile" if whole else "float_tile", given, body)
-            return context.get_dummy_value()
+    def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        *numbers, others = given
+        parts = [builder.extract_value(others, place) for place in range(5)]
+        _called(builder, "whole_tile" if whole else "float_tile", [*numbers, *parts], body)
+        return context.get_dummy_value()
 
-        return types.void(*[types.intp] * 6), code
+    def made(typing: Any, X: Any, stride: Any, W: Any, steps: Any, rows: Any, Y: Any, pitch: Any, given: Any) -> Any:
+        return types.void(*[types.intp] * 7, types.UniTuple(types.intp, 5)), code  # type: ignore[no-untyped-call]
 
     return intrinsic(made)
 
