@@ -66,14 +66,14 @@ def likeliest(totals: Tensor, parents: Tensor, tokens: Tensor, settings: SearchS
 
 def _checked(choice: Choice, settings: SearchSettings, t: int) -> Choice:
     """`NotFiniteError` for NaN."""
-    sums = [sum(row) for row in choice.totals]  # of a row that holds NaN NaN, of one that holds -inf -inf
-    if any(map(math.isnan, [*sums, *(total for _, _, total in choice.ending)])):
+    everything = float(choice.total.sum())  # NaN where one is, else -inf where one is: none is above 0
+    if math.isnan(everything + sum(total for _, _, total in choice.ending)):
         raise NotFiniteError(
             "The decoder gave a log-probability that is not a number.",
             f"At id {t + 1} of a hypothesis.",
             "The model's weights are likely not finite: use an earlier checkpoint.",
         )
-    if -math.inf not in sums:
+    if everything != -math.inf:
         return choice
     # A place in the beam without a hypothesis says the end, which every decoder and constraint knows.
     return choice._replace(tokens=choice.tokens.masked_fill(choice.total == -torch.inf, settings.end))

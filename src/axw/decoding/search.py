@@ -14,7 +14,7 @@ from axw.decoding.constraints import Constraint
 from axw.decoding.decoder import Decoder, State, StepBest, StepWithAttention, device_of
 from axw.decoding.hypotheses import Found, Hypothesis
 from axw.decoding.restrict import only_allowed, only_forced, without_repeats
-from axw.decoding.said import Link, grown, ids, table
+from axw.decoding.said import Step, ids, table
 from axw.decoding.settings import SearchSettings
 from axw.decoding.task import Task, task
 from axw.errors import UsageError
@@ -23,14 +23,14 @@ from axw.errors import UsageError
 class Live(NamedTuple):
     """The sentences that still go on.
 
-    sentences, b numbers in the call; last (b w), the ids said last; said (b w), links; total (b w) float64 log-probability so
+    sentences, b numbers in the call; last (b w), the ids said last; said, the last step; total (b w) float64 log-probability so
     far, -inf of a place in the beam that holds none; state of the decoder; allowed, the state of the constraint; seen (b w m),
     attention summed over steps.
     """
 
     sentences: list[int]
     last: Tensor
-    said: list[list[Link]]
+    said: Step | None
     total: Tensor
     state: Any
     allowed: Any
@@ -105,16 +105,14 @@ def _begin(decoder: Decoder[State], state: State, given: Task, allow: Constraint
             "Set coverage to 0, or use a decoder with `step_with_attention`.",
         )
     last = torch.full((b, 1), given.settings.start, device=device)
-    said: list[list[Link]] = [[None] for _ in range(b)]
     total = torch.zeros(b, 1, dtype=torch.float64, device=device)
-    live = Live(list(range(b)), last, said, total, state, None if allow is None else allow.start(b), None)
+    live = Live(list(range(b)), last, None, total, state, None if allow is None else allow.start(b), None)
     w = given.settings.beam
     if given.settings.temperature is None or w == 1:
         return live
     sentences, copies = torch.arange(b, device=device), torch.zeros(b, w, dtype=torch.int64, device=device)
     return live._replace(
         last=last.expand(b, w),
-        said=[[None] * w for _ in range(b)],
         total=total.expand(b, w),
         state=decoder.select(state, sentences, copies),
         allowed=None if allow is None else allow.select(live.allowed, sentences, copies),
@@ -145,7 +143,8 @@ def _ask_best(decoder: Any, live: Live, settings: SearchSettings, t: int) -> tup
 def _restricted(log_p: Tensor, live: Live, given: Task, allow: Constraint[Any] | None, t: int) -> Tensor:
     settings, restricted = given.settings, log_p
     if settings.no_repeat_ngram:
-        said = torch.tensor(table(live.said), dtype=torch.int64, device=log_p.device).view(*log_p.shape[:2], t)
+        b, w = log_p.shape[:2]
+        said = torch.tensor(table(live.said, b, w), dtype=torch.int64, device=log_p.device).view(b, w, t)
         restricted = without_repeats(restricted, said, settings.no_repeat_ngram)
     if allow is not None:
         restricted = only_allowed(restricted, allow.allowed(live.allowed))
@@ -160,20 +159,23 @@ def _collect(found: Found, live: Live, choice: Choice) -> None:
     """Hypotheses that have ended leave the beam."""
     for row, parent, total in choice.ending:
         seen = None if live.seen is None else live.seen[row, parent]
-        found.add(live.sentences[row], ids(live.said[row][parent]), total, True, seen)
+        found.add(live.sentences[row], ids(live.said, row, parent), total, True, seen)
 
 
 def _done(found: Found, live: Live, choice: Choice, given: Task, t: int) -> list[bool]:
     """Of each live sentence whether nothing that could still be said would change what is returned."""
-    settings, limits, done = given.settings, given.limits, []
-    for sentence, totals in zip(live.sentences, choice.totals, strict=True):
-        greatest, worst = max(totals), found.worst[sentence]
+    settings, limits = given.settings, given.limits
+
+    def settled(sentence: int, totals: list[float]) -> bool:
+        greatest = max(totals)
         if settings.temperature is None:
-            settled = greatest / limits.penalty[sentence] <= worst
-        else:
-            settled = greatest == -math.inf
-        done.append(settled or len(found.whole[sentence]) >= settings.beam or limits.length[sentence] <= t + 1)
-    return done
+            return greatest / limits.penalty[sentence] <= found.worst[sentence]
+        return greatest == -math.inf
+
+    return [
+        limits.length[sentence] <= t + 1 or len(found.whole[sentence]) >= settings.beam or settled(sentence, totals)
+        for sentence, totals in zip(live.sentences, choice.totals, strict=True)
+    ]
 
 
 def _collect_cut(found: Found, live: Live, choice: Choice, done: list[bool], length: int, given: Task) -> None:
@@ -181,17 +183,17 @@ def _collect_cut(found: Found, live: Live, choice: Choice, done: list[bool], len
     for row, sentence in enumerate(live.sentences):
         if not done[row] or not found.lacks(sentence):
             continue
-        totals, said = choice.totals[row], live.said[row]
+        totals = choice.totals[row]
         if max(totals) > -math.inf and length >= given.limits.length[sentence]:
             parents, tokens = choice.parents[row].tolist(), choice.tokens[row].tolist()
             for parent, token, total in zip(parents, tokens, totals, strict=True):
                 if total > -math.inf:
                     seen = None if live.seen is None else live.seen[row, parent]
-                    found.add(sentence, [*ids(said[parent]), token], total, False, seen)
+                    found.add(sentence, [*ids(live.said, row, parent), token], total, False, seen)
         elif not found.whole[sentence]:
             for place in (live.total[row] > -torch.inf).nonzero().flatten().tolist():
                 seen = None if live.seen is None else live.seen[row, place]
-                found.add(sentence, ids(said[place]), float(live.total[row, place]), False, seen)
+                found.add(sentence, ids(live.said, row, place), float(live.total[row, place]), False, seen)
 
 
 def _go_on(decoder: Decoder[Any], live: Live, choice: Choice, keep: list[int], allow: Constraint[Any] | None) -> Live:
@@ -201,7 +203,7 @@ def _go_on(decoder: Decoder[Any], live: Live, choice: Choice, keep: list[int], a
     if not keep:
         return live._replace(sentences=sentences)
     parents, tokens, total, origins = choice.parents, choice.tokens, choice.total, choice.parents.tolist()
-    said = grown(live.said, keep, origins, tokens.tolist())
+    said = Step(live.said, keep, origins, tokens.tolist())
     state, allowed, seen = live.state, live.allowed, live.seen
     if len(keep) < b or origins != [list(range(w))] * b:
         rows = torch.tensor(keep, device=parents.device)

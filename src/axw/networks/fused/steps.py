@@ -54,7 +54,8 @@ class Room:
         if self.written == count and count + w <= capacity:
             self.written = count + w
             return self
-        wide = np.empty((2, layers, sentences, max(capacity, 2 * (count + w)), width), np.float32)
+        room = max(capacity, 2 * (count + w), _LEAST * w)
+        wide = np.empty((2, layers, sentences, room, width), np.float32)
         wide[0, :, :, :count], wide[1, :, :, :count] = self.keys[:, :, :count], self.values[:, :, :count]
         return Room(wide[0], wide[1], count + w)
 
