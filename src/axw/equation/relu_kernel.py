@@ -70,10 +70,11 @@ class _ReluFeedForward(torch.autograd.Function):
 
 
 def _relu_product(X: Tensor, W: Tensor, b: Tensor | None) -> Tensor:
-    """relu(X W' + b). For bfloat16 oneDNN does all of it where it has a number in a register; `addmm` would first write b into
-    every row."""
-    if X.dtype == torch.bfloat16 and torch.backends.mkldnn.is_available():
-        return cast(Tensor, torch.ops.mkldnn._linear_pointwise(X, W, b, "relu", [], ""))
+    """relu(X W' + b). For bfloat16, where the processor has it, oneDNN does all of it while a number is in a register; `addmm`
+    would first write b into every row."""
+    onednn = torch.ops.mkldnn
+    if X.dtype == torch.bfloat16 and torch.backends.mkldnn.is_available() and onednn._is_mkldnn_bf16_supported():
+        return cast(Tensor, onednn._linear_pointwise(X, W, b, "relu", [], ""))
     return F.linear(X, W, b).relu_()
 
 
