@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from axw.equation import kernels
@@ -56,8 +57,7 @@ def read_own(
     if not _at_once(attention, X, X.shape[1]) or not _merges(attention):
         return read(attention, X, attention.remember(X), mask, bias)
     assert isinstance(score, QueryKey)
-    sides = together(X, [score.query, score.key, cast(nn.Linear, attention.value)])
-    queries, keys, values = (split_heads(side, score.heads) for side in sides)
+    queries, keys, values = heads_of(X, [score.query, score.key, cast(nn.Linear, attention.value)], [score.heads] * 3)
     if isinstance(score, Rotary):
         queries, keys = rotate(queries), rotate(keys)
     return _finish(attention, queries, Memory(keys, values), mask, bias, 1 / math.sqrt(score.k))
@@ -71,19 +71,41 @@ def remember_all(
         return tuple(attention.remember(X, mask) for attention in attentions)
     scores = [cast(QueryKey, attention.score) for attention in attentions]
     layers = [side for one, score in zip(attentions, scores, strict=True) for side in (score.key, one.value)]
-    sides = together(X, cast("list[nn.Linear]", layers))
-    heads = [score.heads for score in scores]
-    return tuple(
-        Memory(split_heads(keys, h), split_heads(values, h), mask)
-        for keys, values, h in zip(sides[::2], sides[1::2], heads, strict=True)
-    )
+    sides = heads_of(X, cast("list[nn.Linear]", layers), [score.heads for score in scores for _ in range(2)])
+    return tuple(Memory(keys, values, mask) for keys, values in zip(sides[::2], sides[1::2], strict=True))
 
 
-def together(X: Float[Tensor, "*b d"], layers: Sequence[nn.Linear]) -> tuple[Tensor, ...]:
-    """What each layer makes of X, by one product."""
+def heads_of(X: Float[Tensor, "b n d"], layers: Sequence[nn.Linear], heads: Sequence[int]) -> tuple[Tensor, ...]:
+    """What each layer makes of X, by one product, and cut into so many heads: (b h n k) each."""
     weight = torch.cat([layer.weight for layer in layers])
     bias = None if layers[0].bias is None else torch.cat([layer.bias for layer in layers])
-    return cast("tuple[Tensor, ...]", F.linear(X, weight, bias).split([layer.out_features for layer in layers], -1))
+    shapes = [(h, layer.out_features // h) for h, layer in zip(heads, layers, strict=True)]
+    return cast("tuple[Tensor, ...]", _Apart.apply(F.linear(X, weight, bias), shapes))  # type: ignore[no-untyped-call]
+
+
+class _Apart(torch.autograd.Function):
+    """(b n w) -> (b h n k) for each (h, k), w being the sum of all h k. Each lies in one piece, and so does the gradient of what
+    they were cut from: whatever is done to them goes through memory in its order, and nothing is copied once more."""
+
+    @staticmethod
+    def forward(ctx: Any, R: Tensor, shapes: list[tuple[int, int]]) -> tuple[Tensor, ...]:
+        ctx.of = R.shape
+        ctx.shapes = shapes
+        return tuple(part.contiguous() for part in _parts(R, shapes))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        dR = gradients[0].new_empty(ctx.of)
+        for part, gradient in zip(_parts(dR, ctx.shapes), gradients, strict=True):
+            part.copy_(gradient)
+        return dR, None
+
+
+def _parts(R: Tensor, shapes: list[tuple[int, int]]) -> list[Tensor]:
+    """Views of R (b n w), (b h n k) each."""
+    sides = R.split([h * k for h, k in shapes], -1)
+    return [side.unflatten(-1, shape).transpose(1, 2) for side, shape in zip(sides, shapes, strict=True)]
 
 
 def _at_once(attention: Attention, X: Tensor, m: int) -> bool:

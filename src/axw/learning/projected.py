@@ -74,25 +74,30 @@ class _Projected(torch.autograd.Function):
 
 
 class _Gradients:
-    """Of hidden (t d), projection (V d) and bias (V,), a block of rows at a time."""
+    """Of hidden (t d), projection (V d) and bias (V,), a block of rows at a time.
+
+    That of the projection is summed as (d V): a product with the wide matrix turned takes twice as long as one with the rows
+    turned (in bfloat16, with AMX).
+    """
 
     def __init__(self, hidden: Tensor, projection: Tensor, bias: Tensor | None, smoothing: float) -> None:
         self._rows, self._projection, self._even = hidden, projection, smoothing / len(projection)
         self._shift = (-self._even * projection.sum(0, dtype=_full(hidden.dtype))).to(hidden.dtype)
-        self.hidden, self.projection = torch.empty_like(hidden), torch.zeros_like(projection)
+        self.hidden, self.turned = torch.empty_like(hidden), hidden.new_zeros(projection.shape[::-1])
         self.bias = None if bias is None else torch.zeros_like(bias, dtype=_full(bias.dtype))
 
     def add(self, part: slice, slope: Tensor) -> None:
         """slope (r V) = p - (1 - e) [v = y]."""
         torch.addmm(self._shift, slope, self._projection, out=self.hidden[part])
-        self.projection.addmm_(slope.T, self._rows[part])
+        self.turned.addmm_(self._rows[part].T.contiguous(), slope)
         if self.bias is not None:
             self.bias += slope.sum(0, dtype=self.bias.dtype) - self._even * len(slope)
 
     def all(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        projection = self.turned.T.contiguous()
         if self._even:
-            self.projection -= (self._even * self._rows.sum(0, dtype=_full(self._rows.dtype))).to(self._rows.dtype)
-        return self.hidden, self.projection, None if self.bias is None else self.bias.to(self._rows.dtype)
+            projection -= (self._even * self._rows.sum(0, dtype=_full(self._rows.dtype))).to(self._rows.dtype)
+        return self.hidden, projection, None if self.bias is None else self.bias.to(self._rows.dtype)
 
 
 def _mean_logit(hidden: Tensor, projection: Tensor, bias: Tensor | None) -> Tensor:
