@@ -80,7 +80,7 @@ def fused(monkeypatch: pytest.MonkeyPatch) -> None:
         sys.modules["torch.optim.optimizer"], "_get_fused_kernels_supported_devices", lambda: ["cpu", "meta"]
     )
     # The kernel that is for training on a CPU alone adds up in another order: here both sides use the plain one.
-    monkeypatch.setattr("axw.equation.sentences.can_read", lambda queries, dropout: False)
+    monkeypatch.setattr("axw.equation.sentences.trains_here", lambda queries, dropout: False)
 
 
 @pytest.mark.filterwarnings("ignore:The text allows")

@@ -30,6 +30,11 @@ def dropout(X: Tensor, p: float, training: bool = True) -> Tensor:
     return cast(Tensor, _Dropout.apply(X, level))  # type: ignore[no-untyped-call]
 
 
+def trains_here(X: Tensor, p: float) -> bool:
+    """Whether functions with a backward pass of their own are for X: training, on a CPU, with a p that 1/128ths can express."""
+    return torch.is_grad_enabled() and X.device.type == "cpu" and level_of(p) is not None
+
+
 def level_of(p: float) -> int | None:
     """The multiple of 1/128 that p is rounded to; None for a p above 0 that would be rounded to 0 or to 1."""
     level = round(p * LEVELS)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axw.equation.dropout import dropout as drop
-from axw.equation.relu_kernel import can_change, relu_feedforward
+from axw.equation.dropout import trains_here
+from axw.equation.relu_kernel import relu_feedforward
 from axw.errors import UsageError, did_you_mean
 
 
@@ -71,7 +72,7 @@ class FeedForward(nn.Module):
 
     def forward(self, X: Float[Tensor, "*b d"]) -> Float[Tensor, "*b o"]:
         dropped = self.dropout if self.training else 0.0
-        if self.kind == "relu" and can_change(X, dropped):
+        if self.kind == "relu" and trains_here(X, dropped):
             inner, outer = self.inner, self.outer
             return relu_feedforward(X, inner.weight, inner.bias, outer.weight, outer.bias, dropout=dropped)
         activation, gated = KINDS[self.kind]

@@ -22,11 +22,6 @@ from torch.nn import functional as F
 from axw.equation.dropout import LEVELS, drop_in_place, kept, level_of
 
 
-def can_change(X: Tensor, dropout: float) -> bool:
-    """Whether `relu_feedforward` is for this case: training, on a CPU, with a dropout that 1/128ths can express."""
-    return torch.is_grad_enabled() and X.device.type == "cpu" and level_of(dropout) is not None
-
-
 def relu_feedforward(
     X: Float[Tensor, "*b d"],
     W: Float[Tensor, "f d"],

@@ -18,10 +18,11 @@ from torch.nn import functional as F
 
 from axw.equation import kernels
 from axw.equation.attention import Attention, join
+from axw.equation.dropout import trains_here
 from axw.equation.memory import Memory
 from axw.equation.positions import Rotary, rotate
 from axw.equation.scores import BilinearScore, QueryKey, split_heads
-from axw.equation.softmax_kernel import can_read, softmax_read
+from axw.equation.softmax_kernel import softmax_read
 
 
 def read(
@@ -112,7 +113,7 @@ def _at_once(attention: Attention, X: Tensor, m: int) -> bool:
     """Whether A X is `softmax_read`. Of long rows A is not formed, unless it is to be dropped from."""
     dropped = attention.dropout if attention.training else 0.0
     forms = dropped > 0 or attention.score.heads * X.shape[1] * m <= kernels.EXPLICIT_CELLS
-    return attention.normalize == "softmax" and forms and can_read(X, dropped)
+    return attention.normalize == "softmax" and forms and trains_here(X, dropped)
 
 
 def _merges(attention: Attention) -> bool:

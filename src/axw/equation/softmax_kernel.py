@@ -20,11 +20,6 @@ from axw.equation.dropout import LEVELS, kept, level_of, only_kept
 _SHORT = 16  # float32 numbers in the widest register: PyTorch's softmax works on whole ones
 
 
-def can_read(queries: Tensor, dropout: float) -> bool:
-    """Whether `softmax_read` is for this case: training, on a CPU, with a dropout that 1/128ths can express."""
-    return torch.is_grad_enabled() and queries.device.type == "cpu" and level_of(dropout) is not None
-
-
 def softmax_read(
     queries: Float[Tensor, "b h n k"],
     keys: Float[Tensor, "b h m k"],
