@@ -4,7 +4,7 @@
     python -m benchmarks.corpus_scale --pairs 1e7 --steps 5 --set subword_dropout=0.1 --set both_directions=true
 
 The pairs are made up: 6 to 20 words a line, drawn by Zipf's law from 200,000 words; a translation is word by word, some words in
-another order. They lie in a temporary folder (1.9 GB for 1e7 pairs, and 1.5 GB more for the run) and are removed. `axw` runs in
+another order. They lie in a temporary folder (1.5 GB for 1e7 pairs, and 1.5 GB more for the run) and are removed. `axw` runs in
 a process of its own, and what it says is printed with the seconds at which it said so. Peak memory is the resident set of that
 process, files that are mapped included.
 """

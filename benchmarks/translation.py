@@ -38,7 +38,7 @@ class Contender:
         self.name = name
         command = [python, str(WORKER), name, json.dumps(settings)]
         # axw's worker has the allocator that `axw fit` has.
-        env = preloading(os.environ, library()) if name.startswith("axw") else None
+        env = preloading(os.environ, library()) if name in ("axw fp32", "axw bf16") else None
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
         )
