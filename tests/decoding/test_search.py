@@ -268,3 +268,13 @@ def test_the_n_best_are_the_first_of_more(seed: int, nbest: int, penalty: str, c
 def test_coverage_needs_a_decoder_that_says_what_it_reads():
     with pytest.raises(UsageError, match="does not say what it reads.*\n.*coverage.*\nSet coverage to 0"):
         search(TableDecoder(), TableDecoder.start(1, 5, 0), replace(SETTINGS, coverage=0.2), source_lengths=[1])
+
+
+def test_a_state_of_other_sentences_is_said():
+    decoder = RecurrentDecoder(11)
+    state = decoder.start(3, 5, 1)
+    said = r"The state is of 3 sentences, and 1 were asked for.*\n.*\nStart the decoder with those sentences alone"
+    with pytest.raises(UsageError, match=said):
+        search(decoder, state, with_limit(5, beam=2), source_lengths=[5])
+    with pytest.raises(UsageError, match=said):
+        score(decoder, state, [[4, 5]])

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from axw.equation import Attention, Concat, ConcatIdentity, Location, Score, masks
+from axw.equation import Attention, Concat, ConcatIdentity, Location, Score, kernels, masks, sentences
+from axw.equation.scores import BilinearScore
 
 B, N, M, D, E, K = 2, 3, 5, 7, 11, 13
 
@@ -82,3 +83,18 @@ def test_scores_keep_their_contract_and_their_gradient(score):
         return attention(X, attention.remember(Z))[0]
 
     assert torch.autograd.gradcheck(answer, (X, Z, *score.parameters()))
+
+
+@pytest.mark.parametrize("normalize", ["none", "softmax"])
+@pytest.mark.parametrize("make", [lambda: Concat(D, K, E), lambda: ConcatIdentity(D, E), lambda: Location(D, 11)])
+def test_every_way_of_reading_gives_what_the_score_says(make, normalize, monkeypatch):
+    """They are no inner products, so that no kernel may choose its order."""
+    monkeypatch.setattr(kernels, "EXPLICIT_CELLS", 1)
+    score, X, Z = make().double(), rows(53, D), rows(59, E, 1)
+    assert not isinstance(score, BilinearScore)
+    for masked in (None, masks.padding(torch.tensor([59, 2]), 59)):
+        attention = Attention(score, nn.Identity(), nn.Identity(), normalize=normalize)
+        memory = attention.remember(Z, masked)
+        expected = attention(X, memory)[0]
+        torch.testing.assert_close(attention.read(X, memory), expected)
+        torch.testing.assert_close(sentences.read(attention, X, memory), expected)

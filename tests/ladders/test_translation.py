@@ -16,7 +16,8 @@ from axw.learning import with_settings
 from axw.measures.alignment import Alignment, alignment_error_rate
 from axw.measures.translation import bleu_chrf
 from axw.models import load
-from axw.models.translation.aligning import align, readings
+from axw.models.translation.aligning import align
+from axw.models.translation.readings import readings
 from axw.models.translation.settings import TranslationSettings
 from axw.storage import json_to_bytes
 from tests.models.translation.test_translator import CHANGES, pairs

@@ -20,6 +20,8 @@ from axw.errors import NotFiniteError, UsageError
 from axw.learning import Hook, Stopped, Trainer
 from axw.learning.distributed import Processes, processes, shard
 from axw.learning.hooks import Record
+from axw.networks.blocks import TransformerSettings
+from axw.networks.masked_words import MaskedWords
 from axw.storage import tensors_to_bytes, write_bytes, write_json
 from tests.learning import tiny
 from tests.learning.tiny import Batch, Plain, evaluate, loss, settings, start_or_resume
@@ -102,6 +104,14 @@ def not_finite(group: Processes, folder: Path) -> None:
         raise AssertionError("not refused")
 
 
+def words_are_hidden_in_a_sharded_encoder() -> None:
+    """A masked-word model asks its last layer for some rows only, which must gather its weights too."""
+    form = TransformerSettings(d_model=8, layers=2, heads=2, d_ff=16, dropout=0.0, attention_dropout=0.0)
+    network, ids, places = MaskedWords(form, 17).eval(), torch.arange(1, 15).view(2, 7), torch.tensor([1, 9])
+    expected = network(ids, places).detach()
+    torch.testing.assert_close(shard(network, list(network.encoder.layers))(ids, places), expected)
+
+
 def sharded(group: Processes, folder: Path) -> None:
     """FSDP2: the same numbers, resumed in the middle from a checkpoint that a plain process could read."""
 
@@ -125,6 +135,7 @@ def sharded(group: Processes, folder: Path) -> None:
             run.close()
         return model
 
+    words_are_hidden_in_a_sharded_encoder()
     to_the_end_or(33)
     model = to_the_end_or(-1)
     weights = {name.removeprefix("net."): p.full_tensor() for name, p in model.named_parameters()}

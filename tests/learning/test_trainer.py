@@ -449,3 +449,14 @@ def test_models_with_layers_that_return_several_things():
         model.inner.bias_ih_l0.fill_(-torch.inf)
     with pytest.raises(NotFiniteError, match=r"the output of layer 'inner' \(LSTM\)"):
         Trainer(model, loss, settings()).step([bad])
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_not_learnt_stays_as_it_was_bit_for_bit(precision):
+    model = Plain(seed=1)
+    model.first.requires_grad_(False)
+    before = digest(dict(model.first.named_parameters()))
+    learnt = digest({n: p for n, p in model.named_parameters() if p.requires_grad})
+    Trainer(model, loss, settings(steps=2, precision=precision)).fit(batches)
+    assert digest(dict(model.first.named_parameters())) == before
+    assert digest({n: p for n, p in model.named_parameters() if p.requires_grad}) != learnt

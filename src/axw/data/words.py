@@ -7,7 +7,7 @@ Blanks are those of ASCII (" \t\n\r\v\f"), so that no border of a word can fall 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -38,6 +38,26 @@ class Numbers(dict[str, int]):
         return number
 
 
+def several(lines: Iterable[str]) -> Iterator[str]:
+    """The lines. `UsageError`, at once, where they are one text; `DataError` at a line that is not text."""
+    if isinstance(lines, str):
+        raise UsageError(
+            "The lines are one text; allowed: several lines.", "In lines.", "Give a list: [line], or text.split('\\n')."
+        )
+    return _each_text(lines)
+
+
+def _each_text(lines: Iterable[str]) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        if not isinstance(line, str):
+            raise DataError(
+                f"Line {number} is a {type(line).__name__}; allowed: text.",
+                "In lines.",
+                "Give a list of str; leave out missing values, or put '' in their place.",
+            )
+        yield line
+
+
 def split_words(lines: Iterable[str], token: str | None = None, numbers: Numbers | None = None) -> Words:
     """The words of the lines.  "".join(words of a line) == " " + line, and an empty line has none.
 
@@ -46,22 +66,12 @@ def split_words(lines: Iterable[str], token: str | None = None, numbers: Numbers
 
     Raises `UsageError` where `lines` is one text, `DataError` where a line is not text.
     """
-    if isinstance(lines, str):
-        raise UsageError(
-            "The lines are one text; allowed: several lines.", "In lines.", "Give a list: [line], or text.split('\\n')."
-        )
     find = re.compile(WORD if token is None else _word_or(token)).findall
     numbers = Numbers() if numbers is None else numbers
     before = len(numbers)
     flat: list[int] = []
     lengths: list[int] = []
-    for line in lines:
-        if not isinstance(line, str):
-            raise DataError(
-                f"Line {len(lengths) + 1} is a {type(line).__name__}; allowed: text.",
-                "In lines.",
-                "Give a list of str; leave out missing values, or put '' in their place.",
-            )
+    for line in several(lines):
         words = find(" " + line) if line else []
         flat.extend(map(numbers.__getitem__, words))
         lengths.append(len(words))

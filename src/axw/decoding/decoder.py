@@ -8,6 +8,8 @@ from typing import Protocol, TypeVar, runtime_checkable
 import torch
 from torch import Tensor
 
+from axw.errors import UsageError
+
 State = TypeVar("State")
 
 
@@ -68,3 +70,13 @@ def device_of(state: object) -> torch.device:
         if isinstance(part, (tuple, list)):
             stack.extend(reversed(part))
     return torch.device("cpu")
+
+
+def of_as_many(sentences: int, expected: int, where: str) -> None:
+    """`UsageError` where the decoder answered for other sentences than were asked."""
+    if sentences != expected:
+        raise UsageError(
+            f"The state is of {sentences} sentences, and {expected} were asked for; allowed: the same number.",
+            where,
+            "Start the decoder with those sentences alone.",
+        )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from axw.data.vocabulary import BOS, EOS
-from axw.decoding.decoder import Decoder, State, device_of
+from axw.decoding.decoder import Decoder, State, device_of, of_as_many
 from axw.errors import UsageError
 
 
@@ -19,7 +19,8 @@ def score(
     """log p(y_t | y_<t, x) of each id of each target and of its end: one array (|y| + 1,) float32 a sentence.
 
     state: of as many sentences as there are targets, one hypothesis each, nothing said yet. targets: ids without start and end.
-    Their sum is the `log_probability` that `search` gives to the same ids. `UsageError` for an id outside the vocabulary.
+    Their sum is the `log_probability` that `search` gives to the same ids. `UsageError` for an id outside the vocabulary, or a
+    state of other sentences.
     """
     if not len(targets):
         return []
@@ -34,6 +35,7 @@ def score(
     for t in range(padded.shape[1]):
         log_p, state = decoder.step(tokens, state)
         if t == 0:
+            of_as_many(len(log_p), len(targets), "In score, targets.")
             _inside(padded, lengths, log_p.shape[-1])
         tokens = padded[rows, t : t + 1].to(device)
         found[rows, t] = log_p[:, 0].gather(1, tokens).squeeze(1).to("cpu", torch.float32)

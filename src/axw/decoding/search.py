@@ -11,7 +11,7 @@ from torch import Tensor
 
 from axw.decoding.choosing import Choice, choose, count, likeliest, never
 from axw.decoding.constraints import Constraint
-from axw.decoding.decoder import Decoder, State, StepBest, StepWithAttention, device_of
+from axw.decoding.decoder import Decoder, State, StepBest, StepWithAttention, device_of, of_as_many
 from axw.decoding.hypotheses import Found, Hypothesis
 from axw.decoding.restrict import only_allowed, only_forced, without_repeats
 from axw.decoding.said import Step, ids, table
@@ -86,6 +86,8 @@ def search(
             choice, live = _ask_best(decoder, live, settings, t)
         else:
             log_p, live = _ask(decoder, live, settings)
+            if t == 0:
+                of_as_many(len(log_p), given.sentences, "In search, source_lengths.")
             choice = choose(_restricted(log_p, live, given, allow, t), live.total, live.sentences, given, t)
         _collect(found, live, choice)
         done = _done(found, live, choice, given, t)

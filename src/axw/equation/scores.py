@@ -1,6 +1,6 @@
 """Scores: who may matter to whom. S[i, j] is high where row i should read row j.
 
-A score has two sides. `keys` is the memory's, computed once by `remember`; `queries` is the asking row's. For the scores below
+A score has two sides. `keys` is the memory's, computed once by `remember`; the other is the asking row's. Where it has `queries`,
 S = queries @ keys', which lets a kernel choose its order. `heads` is the number of score matrices beside each other.
 """
 
@@ -158,15 +158,12 @@ class Concat(nn.Module):
     def keys(self, X: Float[Tensor, "b m e"]) -> Float[Tensor, "b 1 m k"]:
         return (X @ self.U)[:, None]
 
-    def queries(self, X: Float[Tensor, "b n d"]) -> Float[Tensor, "b 1 n k"]:
-        return (X @ self.W)[:, None]
-
     def compare(self, queries: Float[Tensor, "b 1 n k"], keys: Float[Tensor, "b 1 m k"]) -> Float[Tensor, "b 1 n m"]:
-        """v' tanh(query + key) of every pair: forms b n m k numbers, where an inner product forms b n m."""
+        """v' tanh(query + key) of every pair, queries = X W: forms b n m k numbers, where an inner product forms b n m."""
         return torch.tanh(queries[..., :, None, :] + keys[..., None, :, :]) @ self.v
 
     def forward(self, X: Float[Tensor, "b n d"], keys: Float[Tensor, "b 1 m k"]) -> Float[Tensor, "b 1 n m"]:
-        return self.compare(self.queries(X), keys)
+        return self.compare((X @ self.W)[:, None], keys)
 
 
 class ConcatIdentity(Concat):
@@ -198,13 +195,10 @@ class Location(nn.Module):
         """As many keys as rows, of width 0: what the rows hold has no say."""
         return X[:, None, :, :0]
 
-    def queries(self, X: Float[Tensor, "b n d"]) -> Float[Tensor, "b 1 n l"]:
-        return (X @ self.W)[:, None]
-
     def compare(self, queries: Float[Tensor, "b 1 n l"], keys: Float[Tensor, "b 1 m k"]) -> Float[Tensor, "b 1 n m"]:
         """The first m scores; places beyond l get the lowest number there is."""
         m, l = keys.shape[2], queries.shape[3]  # noqa: E741
         return F.pad(queries[..., :m], (0, max(0, m - l)), value=torch.finfo(queries.dtype).min)
 
     def forward(self, X: Float[Tensor, "b n d"], keys: Float[Tensor, "b 1 m k"]) -> Float[Tensor, "b 1 n m"]:
-        return self.compare(self.queries(X), keys)
+        return self.compare((X @ self.W)[:, None], keys)

@@ -84,7 +84,7 @@ class CTranslate2Translator(Translator):
         index: np.ndarray,
         settings: SearchSettings,
         prefix: Sentences | None,
-        first: int,
+        numbers: list[int],
     ) -> list[list[Hypothesis]]:
         """One call for all, with the greatest of their length limits; who comes to his own is searched again."""
         self.check(settings, self.precision)
@@ -96,7 +96,7 @@ class CTranslate2Translator(Translator):
         found = [_sure(own, settings, limit) for own, limit in zip(made, limits, strict=True)]
         unsure = [place for place, own in enumerate(found) if own is None]
         if unsure:
-            again = super()._search(decoders, ids, index[unsure], settings, None, first)
+            again = super()._search(decoders, ids, index[unsure], settings, None, [numbers[i] for i in unsure])
             for place, own in zip(unsure, again, strict=True):
                 found[place] = own
         return [own or [] for own in found]

@@ -19,7 +19,8 @@ from axw.learning.runs import fingerprint_of_bytes
 from axw.learning.settings import to_dict
 from axw.measures.alignment import Alignment, alignment_error_rate
 from axw.models.text_model import Place
-from axw.models.translation.aligning import align, readings, usual_reading
+from axw.models.translation.aligning import align
+from axw.models.translation.readings import readings, usual_reading
 from axw.models.translation.settings import TranslationSettings
 from axw.models.translation.translator import Translator
 from axw.storage import json_from_bytes, read_json_lines, write_json

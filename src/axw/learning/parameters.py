@@ -66,6 +66,7 @@ class FlatParameters:
         full, device = _one_kind(self._items)
         mixed = dtype is not None and dtype != full
         self._buffers = {name: b.clone() for name, b in model.named_buffers()} if mixed else {}
+        self._frozen = [(p, p.detach().clone()) for p in model.parameters() if mixed and not p.requires_grad]
         self._places: list[int] = []
         self._ends = [0, 0, 0]
         size = 0
@@ -118,12 +119,14 @@ class FlatParameters:
             yield item.name, view
 
     def release(self) -> None:
-        """Where a buffer is what rounding made of the first one, the first one comes back."""
+        """Where a buffer is what rounding made of the first one, the first one comes back; so does what is not learnt."""
         now = {name: b.clone() for name, b in self._model.named_buffers()}
         self._model.to(self.values[0].dtype)
         for name, buffer in self._model.named_buffers():
             if name in self._buffers and torch.equal(self._buffers[name].to(now[name].dtype), now[name]):
                 buffer.data = self._buffers[name]
+        for p, first in self._frozen:
+            p.data = first
         for (_, p, _), view in zip(self._items, self._views(self.values[0]), strict=True):
             p.grad = None
             p.data = view.clone()

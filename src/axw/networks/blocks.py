@@ -207,16 +207,15 @@ class EncoderLayer(_Layer):
         super().__init__(s)
         self.attention, self.around_attention = attention_of(s), Residual(s)
 
-    def forward(self, X: Tensor, mask: Tensor | None, bias: Tensor | None = None) -> Tensor:
-        """X (b n d), mask (b 1 1 n) or (b 1 n n), bias (1 h n n) -> (b n d)."""
-        return self.change(self._read(X, mask, bias))
+    def forward(
+        self, X: Tensor, mask: Tensor | None, bias: Tensor | None = None, places: Tensor | None = None
+    ) -> Tensor:
+        """X (b n d), mask (b 1 1 n) or (b 1 n n), bias (1 h n n) -> (b n d).
 
-    def at(self, X: Tensor, places: Tensor, mask: Tensor | None, bias: Tensor | None = None) -> Tensor:
-        """The rows (t d) of what `forward` gives at `places` (t,), numbers in the flattened (b n): only these are changed."""
-        return self.change(self._read(X, mask, bias).flatten(0, 1).index_select(0, places))
-
-    def _read(self, X: Tensor, mask: Tensor | None, bias: Tensor | None) -> Tensor:
-        return cast(Tensor, self.around_attention(X, lambda R: sentences.read_own(self.attention, R, mask, bias)))
+        places (t,), numbers in the flattened (b n): of these rows alone (t d), and only they are changed.
+        """
+        read = self.around_attention(X, lambda R: sentences.read_own(self.attention, R, mask, bias))
+        return self.change(read if places is None else read.flatten(0, 1).index_select(0, places))
 
     def show(self, X: Tensor, mask: Tensor | None, bias: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """What `forward` gives, and A (b h n n)."""

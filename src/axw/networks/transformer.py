@@ -92,7 +92,7 @@ class Encoder(nn.Module):
         bias, mask = self.bias(X.shape[1], X.shape[1], X), self._near(X, mask)
         for layer in self.layers[:-1]:
             X = layer(X, mask, bias)
-        return cast(Tensor, self.last(cast(EncoderLayer, self.layers[-1]).at(X, places, mask, bias)))
+        return cast(Tensor, self.last(self.layers[-1](X, mask, bias, places)))
 
     def _near(self, X: Tensor, mask: Tensor | None) -> Tensor | None:
         """The mask, and where rows read near ones only, that too."""

@@ -74,7 +74,8 @@ class TransformerSteps:
         self.encoder_last, self.last = self._norm(network.encoder.last), self._norm(network.last)
         self.projection = laid_out(precision, network.projection, network.output_bias)
         rotary = self.settings.positions == "rotary"
-        self.turns = turns(_PLACES, self.settings.key_width).to(self.kind) if rotary else None
+        self.device = network.projection.device
+        self.turns = turns(_PLACES, self.settings.key_width, device=self.device).to(self.kind) if rotary else None
 
     # ---------------------------------------------------------------------------------------------- laying weights out
 
@@ -189,7 +190,7 @@ class TransformerSteps:
             return None
         if place + n <= _PLACES:
             return self.turns[:, place : place + n]
-        return turns(n, self.settings.key_width, place).to(self.kind)
+        return turns(n, self.settings.key_width, place, self.device).to(self.kind)
 
     def _read_own(self, own: Own, b: int, mask: Tensor | None, by: Tensor | None, R: Tensor, onto: Tensor) -> Tensor:
         """Of the encoder: every row of a sentence reads every other."""

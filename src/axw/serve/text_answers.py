@@ -14,7 +14,7 @@ from axw.data.trees import Tree
 from axw.data.vocabulary import Vocabulary
 from axw.errors import AxwError
 from axw.models.leave_one_out import class_words_left_out
-from axw.models.translation.aligning import readings
+from axw.models.translation.readings import readings
 from axw.models.translation.strange_lines import strange_note
 from axw.models.units import Unit, units_of
 from axw.models.words.filled import TOKEN

@@ -19,7 +19,7 @@ from axw.show.lines_between import lines_between
 from axw.show.page import Twin
 
 if TYPE_CHECKING:
-    from axw.models.translation.aligning import Reading
+    from axw.models.translation.readings import Reading
     from axw.models.translation.translator import Translator
 
 DROPPED = 0.2  # a source word that all target words together read less than this much is called dropped

@@ -123,8 +123,7 @@ def _validation(files: Mapping[str, str], kind: str) -> HeldOut | None:
     """The validation files of the run; else the part of the training files that was held out; None where they are gone."""
     from axw.data import LineFile, PairFile, read_lines
     from axw.models.translation.data import translation_data
-    from axw.models.words.classifier import LabelledLines
-    from axw.models.words.classifier import _split as sentences_split
+    from axw.models.words.labelled_lines import labelled, parted
     from axw.models.words.masked_words import words_data
 
     if kind == "trees":
@@ -139,7 +138,7 @@ def _validation(files: Mapping[str, str], kind: str) -> HeldOut | None:
     paths = [files[name] for name in names]
     if names == given or kind == "sentences":
         read = [list(read_lines(path)) for path in paths]
-        return HeldOut(*(read if names == given else sentences_split(LabelledLines(*read), None).valid))
+        return HeldOut(*(read if names == given else parted(labelled(*read), None).valid))
     if kind == "translation":
         with PairFile(paths[0], paths[1]) as pairs:
             return HeldOut(*map(list, translation_data(pairs.source, pairs.target, None).valid))

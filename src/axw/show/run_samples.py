@@ -121,7 +121,7 @@ def of_words(model: MaskedLanguageModel, lines: Sequence[str]) -> Samples:
 
 def aligned(model: Translator, source: str, target: str) -> dict[str, Any] | None:
     """The alignment of a pair; None where the model has no attention, or there are no words."""
-    from axw.models.translation.aligning import readings
+    from axw.models.translation.readings import readings
 
     if not readings(model.settings) or not target.strip():
         return None

@@ -11,17 +11,11 @@ import torch
 from axw.data.vocabulary import BOS, UNK
 from axw.errors import DataError, DataWarning, UsageError
 from axw.learning import with_settings
-from axw.models.translation.aligning import (
-    Reading,
-    WordAlignment,
-    align,
-    learn_dictionary,
-    readings,
-    replace_unknown,
-    usual_reading,
-)
-from axw.models.translation.long_lines import parts_of
-from axw.models.translation.translator import Translator, TranslatorEnsemble
+from axw.models.translation.aligning import WordAlignment, align, learn_dictionary, replace_unknown
+from axw.models.translation.ensemble import TranslatorEnsemble
+from axw.models.translation.long_lines import flat, numbers_of_parts, parts_of
+from axw.models.translation.readings import Reading, readings, usual_reading
+from axw.models.translation.translator import Translator
 from tests.models.translation.test_translator import SOURCE, TARGET, TINY, VALID
 
 LUONG = with_settings(TINY, ["architecture=luong", "train.steps=3", "train.average=0"])
@@ -99,13 +93,29 @@ def test_both_directions_and_an_ensemble() -> None:
     np.testing.assert_allclose(both.alignment(source, target).soft, found.soft, rtol=1e-6)
 
 
+def test_members_of_other_depth_or_without_attention_are_read_each_where_it_is_read_alone(
+    transformer: Translator, words: Translator
+) -> None:
+    flat_one = Translator(with_settings(TINY, ["train.steps=2"])).fit(SOURCE, TARGET, VALID)
+    deaf = Translator(with_settings(LUONG, ["luong.score=none", "luong.input_feeding=false", "train.steps=1"]))
+    deaf.fit(SOURCE, TARGET, VALID)
+    both = TranslatorEnsemble([deaf, transformer, flat_one])
+    source, target = "ein mann rot", "ROT MANN"
+    expected = (transformer.alignment(source, target).soft + flat_one.alignment(source, target).soft) / 2
+    np.testing.assert_allclose(both.alignment(source, target).soft, expected, rtol=1e-5, atol=1e-7)
+    with pytest.raises(UsageError, match="The layer is 'cross 2'"):
+        both.alignment(source, target, reading=Reading("cross 2", "output"))
+    with pytest.raises(UsageError, match="no attention between the sentences"):
+        TranslatorEnsemble([deaf, deaf]).alignment(source, target)
+
+
 def test_unknown_words_are_copied_or_looked_up(words: Translator) -> None:
     one, other = words._sides("forward")
     source = "Zebra mann Gnu"
     ids = [other.first, UNK, UNK]
     read = torch.tensor([[BOS, *ids]])
-    A = words._cross(torch.tensor([[*one.encode([source])[0].tolist(), 2]]), read, "cross 1")[0]
-    places = A[:-1, :3].argmax(1)  # location: row t - 1 belongs to word t
+    A = words._rows_read(torch.tensor([[*one.encode([source])[0].tolist(), 2]]), read, None)[0]
+    places = A[:, :3].argmax(1)  # location: row t - 1 belongs to word t
     expected = [source.split()[i] for i in places[1:]]
     assert replace_unknown(words, source, ids) == " ".join([other.entries[other.first], *expected])
     looked_up = replace_unknown(words, source, ids, dict.fromkeys(source.split(), "DA"))
@@ -172,6 +182,29 @@ def test_a_long_line_is_translated_in_parts(transformer: Translator) -> None:
     with pytest.warns(DataWarning, match="1 of 2 lines are longer than longest=40 pieces"):
         said = transformer.translate([line, sentence], beam=1)
     assert said == [" ".join(transformer.translate(parts, beam=1)), transformer.translate([sentence], beam=1)[0]]
+
+
+def test_a_long_line_of_blanks_is_a_line(transformer: Translator) -> None:
+    lines = ["ein mann", " " * 90, "rot", "\u3000" * 90]
+    plain = transformer.translate(["ein mann", "rot"], beam=1)
+    assert transformer.translate(lines, beam=1) == [plain[0], "", plain[1], ""]
+    assert transformer.translate([" " * 90]) == [""]
+    texts, owner = flat(lines, np.array([2, 90, 1, 90]), transformer._sides("forward")[0], 40)
+    assert texts == lines and owner.tolist() == [0, 1, 2, 3]
+
+
+def test_a_line_has_its_samples_whatever_stands_before_it(transformer: Translator) -> None:
+    drawn = replace(transformer.settings.search, beam=2, temperature=1.0)
+    long = " ".join(["ein mann sitzt ."] * 30)
+
+    def of_the_second(first: str) -> tuple[int, ...]:
+        return list(transformer.hypotheses([first, "ein rot haus"], search=drawn))[1][0].ids
+
+    with pytest.warns(DataWarning, match="longer than longest"):
+        cut = of_the_second(long)
+    alone = next(transformer.hypotheses(["ein rot haus"], search=drawn, first=1))[0].ids
+    assert cut == of_the_second("rot") == alone
+    assert numbers_of_parts(np.array([0, 0, 0, 1, 2, 2]), 5) == [5, 5 + 2**40, 5 + 2**41, 6, 7, 7 + 2**40]
 
 
 def test_prefixes_that_cannot_be_said(transformer: Translator, words: Translator) -> None:

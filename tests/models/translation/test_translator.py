@@ -12,16 +12,17 @@ import pytest
 import torch
 
 import axw
-from axw.data.vocabulary import EOS, PAD
+from axw.data.vocabulary import EOS, PAD, UNK
 from axw.decoding import SearchSettings
 from axw.errors import DataError, DataWarning, ModelError, UsageError
 from axw.learning import Stopped, with_settings
 from axw.learning.hooks import Hook, Record
 from axw.models.text_model import Place
+from axw.models.translation.ensemble import TranslatorEnsemble
 from axw.models.translation.laid_out import LaidOutTranslator
-from axw.models.translation.lesson import Encoded, _rows, r_drop
+from axw.models.translation.lesson import BACKWARD, FORWARD, BothWays, Encoded, _rows, r_drop, translation_lesson
 from axw.models.translation.settings import TranslationSettings
-from axw.models.translation.translator import Translator, TranslatorEnsemble
+from axw.models.translation.translator import Translator
 
 WORDS = "ein mann frau hund sitzt läuft rot blau haus baum".split()
 CHANGES = [
@@ -225,6 +226,57 @@ def test_an_ensemble_of_one_model_is_the_model(trained: Translator) -> None:
     other = Translator(replace(TINY, vocabulary=280)).fit(SOURCE, TARGET, VALID)
     with pytest.raises(UsageError, match="have other vocabularies"):
         TranslatorEnsemble([trained, other])
+
+
+def test_an_ensemble_is_evaluated_as_it_scores_and_is_no_model_of_its_own(trained: Translator, tmp_path: Path) -> None:
+    other = Translator(with_settings(TINY, ["train.steps=2", "train.seed=3"])).fit(SOURCE, TARGET, VALID)
+    both = TranslatorEnsemble([trained, other])
+    assert TranslatorEnsemble([trained]).evaluate(*VALID)["loss"] == pytest.approx(trained.evaluate(*VALID)["loss"])
+    pieces = (trained._sides("forward")[1].encode(VALID[1]).lengths + 1).sum()
+    assert both.evaluate(*VALID)["loss"] == pytest.approx(-both.score(*VALID).sum() / pieces)
+    for name, ask in (
+        ("save", lambda: both.save(tmp_path / "both")),
+        ("attention", lambda: both.attention("ein", "EIN")),
+        ("fit", lambda: both.fit(SOURCE, TARGET)),
+    ):
+        with pytest.raises(
+            UsageError, match=rf"An ensemble of 2 .*\n.*\nAsk a member: ensemble.translators\[0\].{name}"
+        ):
+            ask()
+    assert not (tmp_path / "both").exists()
+
+
+def test_one_text_is_not_translated_letter_by_letter(trained: Translator) -> None:
+    with pytest.raises(UsageError, match="The lines are one text; allowed: several lines"):
+        trained.translate("ein mann")
+    with pytest.raises(UsageError, match="The lines are one text"):
+        Translator(TINY).fit("abc", "abd")
+    with pytest.raises(DataError, match="Line 1 is a NoneType; allowed: text"):
+        Translator(TINY).fit([None, "a"], ["b", "c"])  # type: ignore[list-item]
+
+
+def test_a_dropped_word_is_never_the_tag_of_a_direction(trained: Translator) -> None:
+    settings = with_settings(TINY, ["both_directions=true", "word_dropout=0.5", "train.steps=1"])
+    model = Translator(settings).fit(SOURCE, TARGET, VALID)
+    source, target = model._sides("forward")
+    pairs = Encoded(source.encode(SOURCE), target.encode(TARGET))
+    tags = {source.extra[FORWARD], source.extra[BACKWARD]}
+    both = BothWays(pairs, *(source.extra[name] for name in (FORWARD, BACKWARD)))
+    lesson = translation_lesson(settings, lambda epoch: both, pairs, model.network)
+    batches = list(lesson.batches(1))
+    assert {int(i) for batch in batches for i in batch.source[:, 0]} == tags
+    assert any((batch.source == UNK).any() for batch in batches)
+
+
+def test_learned_positions_have_places_for_all_that_is_read_and_said() -> None:
+    with pytest.raises(UsageError, match=r"transformer.longest is 60 with learned positions; allowed: 92 or more"):
+        with_settings(TINY, ["transformer.positions=learned", "transformer.longest=60"])
+    model = Translator(
+        with_settings(TINY, ["transformer.positions=learned", "transformer.longest=92", "train.steps=1"])
+    )
+    long = " ".join(["rot"] * 100)
+    with pytest.warns(DataWarning, match="1 of 2 validation pairs are longer than the 92 places"):
+        model.fit(SOURCE, TARGET, (["rot", long], ["ROT", long.upper()]))
 
 
 def test_r_drop_without_dropout_is_the_plain_loss(trained: Translator) -> None:

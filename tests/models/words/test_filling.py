@@ -79,6 +79,19 @@ def test_what_was_attended_to_are_words_of_the_line(model):
     assert all(word.place > 15 for word in model.fill(long).masks[0].attended)
 
 
+def test_the_words_that_a_gap_read_are_words_of_the_whole_line_where_it_is_cut(spans):
+    line = "tea " * 40 + "Anna likes [MASK] ."
+    for word in spans.fill(line).masks[0].attended:
+        assert line.split()[word.place] == word.word and word.place > 15
+
+
+def test_more_masks_than_there_are_sentinels_are_said_of_pieces_too(spans):
+    most = len(spans.filler().sentinels)
+    ids = np.full(most + 1, MASK)
+    with pytest.raises(DataError, match=rf"The line has {most + 1} \[MASK\]; allowed: 1 to {most}"):
+        spans.filler().guesses(ids, 1, 1)
+
+
 def test_a_line_that_is_longer_than_the_model_is_read_around_the_mask_and_it_says_so(model, spans):
     for each in (model, spans):
         found = each.fill("tea " * 40 + "[MASK]" + " tea" * 40)

@@ -80,3 +80,26 @@ def test_what_cannot_be_learned_is_said(base):
         FineTunedClassifier(settings(base)).fit(TEXT, LABELS)
     with pytest.raises(UsageError, match="The settings of the network are not those of the base."):
         FineTunedClassifier(SentencesSettings(), base).fit(TEXT, LABELS)
+
+
+def test_labels_of_any_type_are_kept_as_text_and_every_class_is_learned_from(base):
+    numbers = [int(line.startswith("A")) for line in TEXT]
+    found = FineTunedClassifier(settings(base, 2), base).fit(TEXT, numbers)
+    assert found.classes == ("0", "1") and set(found.predict(TEXT[:5])) <= {"0", "1"}
+    assert found.evaluate(TEXT, numbers) == found.evaluate(TEXT, [str(n) for n in numbers])
+    rare = ["rare" if i % 10 == 9 and i < 50 else label for i, label in enumerate(LABELS)]
+    assert FineTunedClassifier(settings(base, 1), base).fit(TEXT, rare).classes == ("names A", "other", "rare")
+
+
+def test_one_text_or_no_text_is_said_and_not_read_letter_by_letter(base):
+    found = SentenceClassifier(base).fit(TEXT, LABELS)
+    for ask in (found.predict, FineTunedClassifier(settings(base, 1), base).fit(TEXT, LABELS).predict):
+        with pytest.raises(UsageError, match="The lines are one text; allowed: several lines"):
+            ask("Anna likes tea .")
+    for make in (found, FineTunedClassifier(settings(base, 1), base)):
+        with pytest.raises(DataError, match=r"Line 2 is a NoneType; allowed: text"):
+            make.fit([TEXT[0], None, *TEXT[2:]], LABELS)
+    with pytest.raises(DataError, match=r"Line 1 is a float; allowed: text"):
+        MaskedLanguageModel(words_settings(1)).fit([float("nan"), *TEXT])
+    with pytest.raises(UsageError, match="The lines are one text"):
+        MaskedLanguageModel(words_settings(1)).fit("\n".join(TEXT))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,24 +13,16 @@ from axw.data.batches import batches_by_length, pad
 from axw.data.sentences import Sentences
 from axw.data.vocabulary import BOS, EOS, UNK, Vocabulary
 from axw.data.words import between_blanks
-from axw.errors import DataError, UsageError, did_you_mean
+from axw.errors import DataError
 from axw.measures.alignment import Link, best_links, word_attention
-from axw.models.translation.settings import TranslationSettings
+from axw.models.translation.readings import Reading, check_reading, usual_reading
 from axw.models.units import Unit
-from axw.networks.alignments import rows_of_words, unk_replacement
+from axw.networks.alignments import unk_replacement
 
 if TYPE_CHECKING:
     from axw.models.translation.translator import Translator
 
 AT_ONCE, TOKENS = 64, 4096
-
-
-class Reading(NamedTuple):
-    """Where an alignment is read: the layer of A, and whether its row t belongs to the word that step t reads ("input") or to
-    the one that it predicts ("output": Luong et al. 2015, footnote 14)."""
-
-    layer: str
-    word: Literal["input", "output"]
 
 
 class WordAlignment(NamedTuple):
@@ -56,34 +48,6 @@ class WordAlignment(NamedTuple):
         return " ".join(f"{i}-{j}" for i, j in sorted(self.links, key=lambda link: (link[1], link[0])))
 
 
-def readings(settings: TranslationSettings) -> list[Reading]:
-    """All that a network of these settings offers; none where it has no attention between the sentences."""
-    if settings.architecture == "luong":
-        layers = [] if settings.luong.score == "none" else ["cross 1"]
-    else:
-        s = settings.transformer
-        layers = [
-            f"cross {i}" for i in range(1, (max(1, s.layers) if s.decoder_layers is None else s.decoder_layers) + 1)
-        ]
-    words: tuple[Literal["input", "output"], ...] = ("input", "output")
-    return [Reading(layer, word) for layer in layers for word in words]
-
-
-def usual_reading(settings: TranslationSettings) -> Reading:
-    """Luong: the word that footnote 14 says. Transformer: the last layer but one, the mean over heads, the predicted word (Garg
-    et al. 2019, arXiv 1909.02074, section 3.1). `UsageError` for a network without attention."""
-    if settings.architecture == "luong" and settings.luong.score == "none":
-        raise UsageError(
-            "The network has no attention between the sentences, so it aligns nothing.",
-            "luong.score=none",
-            "Train one with another score, such as luong.score=general.",
-        )
-    if settings.architecture == "luong":
-        return Reading("cross 1", settings.luong.aligned_word)
-    layers = [reading.layer for reading in readings(settings)][::2]
-    return Reading(layers[max(0, len(layers) - 2)], "output")
-
-
 def align(
     translator: Translator,
     source: Sequence[str],
@@ -102,7 +66,8 @@ def align(
         raise DataError(
             f"There are {len(source)} source lines and {len(target)} target lines.", "In an alignment.", "Give pairs."
         )
-    reading = _known(reading or usual_reading(translator.settings), translator.settings)
+    offered = translator._readings()
+    check_reading(reading or (offered[0] if offered else usual_reading(translator.settings)), offered)
     one, other = translator._sides("forward")
     ids, aims = one.encode(source), other.encode(target)
     sides = [(one, ids, source), (other, aims, target)]
@@ -125,15 +90,11 @@ def replace_unknown(
     """The text of `said`, each `<unk>` replaced by the source word that it read most, or its translation in `dictionary`
     (Luong et al. 2015, section 4.2). For vocabularies of whole words."""
     _, target = translator._sides("forward")
-    if UNK not in said or not readings(translator.settings):
+    if UNK not in said or not translator._readings():
         return target.decode(said)
     one, _ = translator._sides("forward")
     words = between_blanks(source)
-    _, A = next(
-        _forced(
-            translator, one.encode([source]), Sentences.of([list(said)]), reading or usual_reading(translator.settings)
-        )
-    )
+    _, A = next(_forced(translator, one.encode([source]), Sentences.of([list(said)]), reading))
     rows = A[0][: len(said), : len(words)]
     copied = unk_replacement(list(said), rows, words, dictionary)
     return " ".join(target.entries[i] if word is None else word for i, word in zip(said, copied, strict=True))
@@ -150,7 +111,7 @@ def learn_dictionary(alignments: Iterable[WordAlignment], *, least: int = 2) -> 
 
 
 def _forced(
-    translator: Translator, ids: Sentences, aims: Sentences, reading: Reading
+    translator: Translator, ids: Sentences, aims: Sentences, reading: Reading | None
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
     """(index, A) of each batch: the numbers of its pairs, and of each pair a row (m,) for each target piece, tag left out."""
     tagged = translator._encoded(ids, "forward")
@@ -162,8 +123,7 @@ def _forced(
     ):
         index = there[part]
         read = torch.from_numpy(pad(aims, index, before=(BOS,)))
-        A = translator._cross(torch.from_numpy(pad(tagged, index, after=(EOS,))), read, reading.layer)
-        rows = rows_of_words(A, reading.word)
+        rows = translator._rows_read(torch.from_numpy(pad(tagged, index, after=(EOS,))), read, reading)
         yield index, [rows[k, : aims.lengths[i], before : before + ids.lengths[i]] for k, i in enumerate(index)]
 
 
@@ -173,10 +133,3 @@ def _of_words(A: np.ndarray, one: Vocabulary, ids: np.ndarray, other: Vocabulary
 
 def _names(vocabulary: Vocabulary, ids: Sentences, lines: Sequence[str], i: int, unit: Unit) -> list[str]:
     return between_blanks(lines[i]) if unit == "words" else vocabulary.pieces(ids[i])
-
-
-def _known(reading: Reading, settings: TranslationSettings) -> Reading:
-    layers = sorted({known.layer for known in readings(settings)})
-    if reading.layer not in layers:
-        raise UsageError(f"The layer is {reading.layer!r}. {did_you_mean(reading.layer, layers)}", "In an alignment.")
-    return reading

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from axw.data.line_file import LineFile
 from axw.data.some_lines import Lines, SomeLines, held_out, with_text
+from axw.data.words import several
 from axw.errors import DataError
 
 HELD_OUT, MOST_HELD_OUT = 20, 1000  # where no validation pairs are given, every 20th pair is one
@@ -60,7 +61,7 @@ def _of_files(source: LineFile, target: LineFile, valid: tuple[Iterable[str], It
 
 def _pairs(source: Iterable[str], target: Iterable[str], where: str) -> Pairs:
     """The pairs without an empty side."""
-    one, other = list(source), list(target)
+    one, other = list(several(source)), list(several(target))
     _same_number(len(one), len(other), where)
     kept = [(s, t) for s, t in zip(one, other, strict=True) if s.strip() and t.strip()]
     if not kept:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from axw.models.translation.readings import Reading
 from axw.models.translation.translator import Translator
 from axw.networks.products import Precision
 from axw.networks.steps import steps_of
@@ -29,8 +30,11 @@ class LaidOutTranslator(Translator):
     def _networks(self) -> list[nn.Module]:
         return self.base._networks()
 
-    def _cross(self, source: torch.Tensor, read: torch.Tensor, layer: str) -> np.ndarray:
-        return self.base._cross(source, read, layer)
+    def _readings(self) -> list[Reading]:
+        return self.base._readings()
+
+    def _rows_read(self, source: torch.Tensor, read: torch.Tensor, reading: Reading | None) -> np.ndarray:
+        return self.base._rows_read(source, read, reading)
 
     def _searched_by(self, precision: Precision, lines: int) -> list[Any]:
         return list(self.steps) if precision == self.precision else super()._searched_by(precision, lines)

@@ -17,7 +17,7 @@ from axw.models.shelf import Shelf
 from axw.models.text_card import text_card
 from axw.models.text_model import Lesson, Place, TextModel
 from axw.models.translation.data import TranslationData, translation_data
-from axw.models.translation.lesson import BACKWARD, FORWARD, Encoded, spelling, tag, translation_lesson
+from axw.models.translation.lesson import BACKWARD, FORWARD, Encoded, not_longer, spelling, tag, translation_lesson
 from axw.models.translation.settings import TranslationSettings
 from axw.networks.luong import LuongNetwork
 from axw.networks.transformer import Transformer
@@ -90,9 +90,11 @@ class LearnedFromPairs(TextModel[TranslationSettings, TranslationData]):
         return Transformer(s.transformer, *sizes, seed=s.train.seed)
 
     def _lesson(self, data: TranslationData, network: nn.Module, shelf: Shelf) -> Lesson:
-        source = self._vocabularies["source"]
+        s, source = self.settings, self._vocabularies["source"]
         target = self._vocabularies.get("target", source)
         held = Encoded(self._encode(data.valid.source, source, "forward"), target.encode(data.valid.target))
+        if s.architecture == "transformer" and s.transformer.positions == "learned":
+            held = not_longer(held, s.transformer.longest)
         spelled = spelling(self.settings, source, target, data.train, shelf)
         return translation_lesson(self.settings, spelled, held, network)
 

@@ -148,6 +148,7 @@ def translation_lesson(settings: TranslationSettings, spelled: Spelling, valid: 
                 return batch
             dropped = generator("word dropout", (seed, epoch, i)).random(batch.source.shape) < settings.word_dropout
             hidden = torch.from_numpy(dropped) & (batch.source > EOS)
+            hidden[:, 0] &= not settings.both_directions  # where a tag says which way
             return batch._replace(source=batch.source.masked_fill(hidden, UNK))
 
         return Lazy(len(index), make)
@@ -190,6 +191,19 @@ def _short_enough(lengths: np.ndarray, longest: int, epoch: int) -> np.ndarray:
     return short
 
 
+def not_longer(pairs: Encoded, most: int) -> Encoded:
+    """The pairs that learned positions have places for; how many they have none for is said."""
+    index = np.flatnonzero((pairs.lengths() <= most).all(1))
+    if len(index) < len(pairs.source):
+        warnings.warn(
+            f"{len(pairs.source) - len(index)} of {len(pairs.source)} validation pairs are longer than the {most} places "
+            "that learned positions know, and are left out.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return Encoded(pairs.source.take(index), pairs.target.take(index))
+
+
 def likelihood(model: Any, pairs: Encoded, tokens: int = 4096) -> dict[str, float]:
     """loss: nats per target piece, the end included; perplexity: its exponential."""
     nats, count, device = 0.0, 0, model.projection.device
@@ -200,6 +214,11 @@ def likelihood(model: Any, pairs: Encoded, tokens: int = 4096) -> dict[str, floa
                 _rows(model, batch), model.projection, batch.said[batch.said != PAD], bias=model.output_bias
             )
             nats, count = nats + float(found.sum), count + found.count
+    return per_piece(nats, count)
+
+
+def per_piece(nats: float, count: int) -> dict[str, float]:
+    """loss: nats a piece; perplexity: its exponential."""
     mean = nats / max(count, 1)
     return {"loss": mean, "perplexity": float(np.exp(min(mean, 700.0)))}
 

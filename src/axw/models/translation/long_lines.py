@@ -8,6 +8,7 @@ import numpy as np
 
 from axw.data.vocabulary import Vocabulary
 
+_PARTS = 40  # the bits of a line's number
 _ENDS = (".", "!", "?", ";", ":", "…", "。", "！", "？")
 
 
@@ -38,6 +39,18 @@ def _short(word: str, vocabulary: Vocabulary, most: int) -> Iterator[str]:
 
 
 def flat(lines: Sequence[str], lengths: np.ndarray, vocabulary: Vocabulary, most: int) -> tuple[list[str], np.ndarray]:
-    """The lines, long ones in parts, and the number of the line that each belongs to."""
-    parts = [parts_of(line, vocabulary, most) if n > most else [line] for line, n in zip(lines, lengths, strict=True)]
+    """The lines, long ones in parts, and the number of the line that each belongs to. Each has a part, one of blanks too."""
+    parts = [
+        (parts_of(line, vocabulary, most) if n > most else []) or [line] for line, n in zip(lines, lengths, strict=True)
+    ]
     return [part for line in parts for part in line], np.repeat(np.arange(len(lines)), [len(line) for line in parts])
+
+
+def numbers_of_parts(owner: np.ndarray, first: int) -> list[int]:
+    """What the samples of each part depend on: the number of its line, `first` that of line 0, and of a line in parts which one.
+
+    So a line has the same samples whatever stands before it.
+    """
+    begins = np.flatnonzero(np.diff(owner, prepend=-1))
+    place = np.arange(len(owner)) - np.repeat(begins, np.diff(begins, append=len(owner)))
+    return (first + owner + (place << _PARTS)).tolist()

@@ -32,7 +32,8 @@ _MOST_PROCESSES = 1024
 
 def load(job: Job) -> Any:
     """The translator of the job; of several models, their ensemble."""
-    from axw.models.translation.translator import Translator, TranslatorEnsemble
+    from axw.models.translation.ensemble import TranslatorEnsemble
+    from axw.models.translation.translator import Translator
 
     loaded = [Translator.load(path) for path in job.models]
     return loaded[0] if len(loaded) == 1 else TranslatorEnsemble(loaded)
@@ -100,8 +101,9 @@ def translate_parts(
 
 def _laid_out(translator: Any, precision: Precision) -> Any:
     """The translator with weights that are laid out once and not for each part, where it is one that searches here."""
+    from axw.models.translation.ensemble import TranslatorEnsemble
     from axw.models.translation.laid_out import LaidOutTranslator
-    from axw.models.translation.translator import Translator, TranslatorEnsemble
+    from axw.models.translation.translator import Translator
 
     return (
         LaidOutTranslator(translator, precision) if type(translator) in (Translator, TranslatorEnsemble) else translator

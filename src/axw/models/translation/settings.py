@@ -97,6 +97,13 @@ class TranslationSettings:
             wrong.append(
                 f"longest is {self.longest}, batch_tokens {self.batch_tokens}; allowed: 2 or more, and at least that."
             )
+        said = max(self.longest + 2, int(self.search.max_factor * (self.longest + 2)) + self.search.max_constant)
+        learned = self.architecture == "transformer" and self.transformer.positions == "learned"
+        if learned and self.transformer.longest < said:
+            wrong.append(
+                f"transformer.longest is {self.transformer.longest} with learned positions; allowed: {said} or more, "
+                f"for {self.longest} pieces, two marks, and what the search may say of them."
+            )
         shared = self.transformer.shared if self.architecture == "transformer" else self.luong.shared
         if (shared == "all" or self.both_directions) and not self.joint:
             wrong.append(

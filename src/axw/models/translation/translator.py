@@ -16,15 +16,18 @@ from torch import nn
 from axw.data.batches import batches_by_length, pad
 from axw.data.sentences import Sentences
 from axw.data.vocabulary import BOS, EOS, UNK, Vocabulary
+from axw.data.words import several
 from axw.decoding import Ensemble, Hypothesis, SearchSettings, score, search
 from axw.errors import DataError, DataWarning, UsageError
-from axw.models.translation.aligning import Reading, WordAlignment, align, replace_unknown
+from axw.models.translation.aligning import WordAlignment, align, replace_unknown
 from axw.models.translation.answers import Translation, begun_parts, joined
 from axw.models.translation.learned import Direction, LearnedFromPairs
 from axw.models.translation.lesson import Encoded, likelihood
-from axw.models.translation.long_lines import flat
+from axw.models.translation.long_lines import flat, numbers_of_parts
+from axw.models.translation.readings import Reading, readings, usual_reading
 from axw.models.translation.strange_lines import strange_lines
 from axw.models.units import Unit
+from axw.networks.alignments import rows_of_words
 from axw.networks.products import Precision
 from axw.networks.steps import steps_of
 
@@ -85,7 +88,7 @@ class Translator(LearnedFromPairs):
         settings = self.settings.search if search is None else search
         settings = settings if beam is None else replace(settings, beam=beam, nbest=min(settings.nbest, beam))
         writes = dictionary if dictionary is not None else {}
-        lines, done = iter(lines), 0
+        lines, done = several(lines), 0
         decoders: list[Any] = []
         while chunk := list(islice(lines, _CHUNK)):
             begun = None if prefix is None else list(prefix[done : done + len(chunk)])
@@ -127,9 +130,11 @@ class Translator(LearnedFromPairs):
         # By length, the longest first: where there is not enough memory, it is known at once.
         order = asked[np.argsort(-ids.lengths[asked], kind="stable")]
         at_once = max(1, min(_AT_ONCE, _HYPOTHESES // settings.beam))
+        numbers = numbers_of_parts(owner, first)
         for start in range(0, len(order), at_once):
             index = order[start : start + at_once]
-            for part, found in zip(index, self._search(decoders, ids, index, settings, begun, first), strict=True):
+            searched = self._search(decoders, ids, index, settings, begun, [numbers[i] for i in index])
+            for part, found in zip(index, searched, strict=True):
                 text = partial(self._text, parts[part], target, dictionary, direction)
                 answers[part] = [
                     Translation(text(best.ids), best.ids, best.score, best.log_probability, best.finished)
@@ -154,12 +159,12 @@ class Translator(LearnedFromPairs):
         index: np.ndarray,
         settings: SearchSettings,
         prefix: Sentences | None,
-        first: int,
+        numbers: list[int],
     ) -> list[list[Hypothesis]]:
         decoder, state = begin(decoders, torch.from_numpy(pad(ids, index, after=(EOS,))))
         begun = None if prefix is None else [prefix[i].tolist() for i in index]
-        lengths, numbers = ids.lengths[index] + 1, index + first
-        return search(decoder, state, settings, source_lengths=lengths.tolist(), prefix=begun, numbers=numbers.tolist())
+        lengths = (ids.lengths[index] + 1).tolist()
+        return search(decoder, state, settings, source_lengths=lengths, prefix=begun, numbers=numbers)
 
     def _networks(self) -> list[nn.Module]:
         """The networks whose probabilities are averaged."""
@@ -231,39 +236,25 @@ class Translator(LearnedFromPairs):
     ) -> WordAlignment:
         """Which word of `source` each word of `target` was made from; without a target, of the model's own translation.
 
-        reading   the layer and the row of A: `axw.models.translation.aligning.Reading`; None: `usual_reading` of the settings
+        reading   the layer and the row of A: `axw.models.translation.readings.Reading`; None: `usual_reading` of the settings
         unit      "words", or "pieces" as the network reads and writes them
         `UsageError` for a network without attention.
         """
         said = self.translate([source])[0] if target is None else target
         return align(self, [source], [said], reading, unit)[0]
 
-    def _cross(self, source: torch.Tensor, read: torch.Tensor, layer: str) -> np.ndarray:
-        """A of the layer (b n m), the mean over its heads, in forced decoding."""
+    def _readings(self) -> list[Reading]:
+        """Where an alignment can be read; nothing of a network without attention between the sentences."""
+        return readings(self.settings)
+
+    def _rows_read(self, source: torch.Tensor, read: torch.Tensor, reading: Reading | None) -> np.ndarray:
+        """What each word of `read` (b n), the start id before it, reads of `source` (b m): (b n-1 m), the mean over heads.
+
+        None: `usual_reading` of the settings.
+        """
+        layer, word = usual_reading(self.settings) if reading is None else reading
         network: Any = self.network
-        return np.asarray(network.attention(source, read)[layer].float().mean(1).numpy())
-
-
-class TranslatorEnsemble(Translator):
-    """Several translators with the same vocabularies as one: the mean of what they hold likely (Luong et al. 2015, section 4)."""
-
-    def __init__(self, translators: Sequence[Translator]) -> None:
-        if len({tuple(sorted((n, v.to_bytes()) for n, v in t._vocabularies.items())) for t in translators}) != 1:
-            raise UsageError(
-                f"The {len(translators)} translators have other vocabularies; allowed: one or more with the same.",
-                "In an ensemble.",
-                "Train them on the same text, with other seeds.",
-            )
-        super().__init__(translators[0].settings)
-        self.translators = list(translators)
-        self._vocabularies = translators[0]._vocabularies
-        self._network = translators[0].network
-
-    def _networks(self) -> list[nn.Module]:
-        return [translator.network for translator in self.translators]
-
-    def _cross(self, source: torch.Tensor, read: torch.Tensor, layer: str) -> np.ndarray:
-        return np.asarray(np.mean([translator._cross(source, read, layer) for translator in self.translators], axis=0))
+        return rows_of_words(network.attention(source, read)[layer].float().mean(1).numpy(), word)
 
 
 def begin(decoders: Sequence[Any], source: torch.Tensor) -> tuple[Any, Any]:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from axw.data.batches import batches_by_length, pad
 from axw.data.sentences import Sentences
 from axw.data.vocabulary import BOS, EOS, Vocabulary
+from axw.data.words import several
 from axw.errors import DataError, UsageError
 from axw.learning import Measured, TrainSettings, cross_entropy, fingerprint_of_bytes, to_dict
 from axw.models.lazy import Lazy
@@ -24,12 +25,11 @@ from axw.models.shelf import Shelf
 from axw.models.text_card import text_card
 from axw.models.text_model import Lesson, Place, TextModel
 from axw.models.words.classifier_settings import SentencesSettings
+from axw.models.words.labelled_lines import SentencesData, classes_of, labelled, parted, same_number
 from axw.models.words.masked_words import MaskedLanguageModel
 from axw.models.words.measures import AROUND
 from axw.networks.masked_words import MaskedWords
 from axw.networks.sentence_classes import SentenceClasses
-
-_HELD_OUT = 10  # where no validation lines are given, every 10th line is one
 
 
 class SentenceClassifier(ClassifierMixin, BaseEstimator):
@@ -43,7 +43,7 @@ class SentenceClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Sequence[str], y: Sequence[Any]) -> Self:
         """X: the lines; y: a label each. Raises `DataError` where their numbers differ, or there is one class only."""
-        classes = _classes(list(X), [str(label) for label in y], "the training text")
+        classes = classes_of(list(several(X)), [str(label) for label in y], "the training text")
         self.logistic_ = LogisticRegression(C=self.C, max_iter=1000).fit(self._vectors(X), np.asarray(y))
         self.classes_ = self.logistic_.classes_
         self.n_classes_ = len(classes)
@@ -60,21 +60,7 @@ class SentenceClassifier(ClassifierMixin, BaseEstimator):
         return cast(np.ndarray, self.logistic_.predict_proba(self._vectors(X)))
 
     def _vectors(self, X: Sequence[str]) -> np.ndarray:
-        return self.model.vectors(list(X))
-
-
-class LabelledLines(NamedTuple):
-    """Lines and their labels."""
-
-    lines: list[str]
-    labels: list[str]
-
-
-class SentencesData(NamedTuple):
-    """What is learned from, and what the training is watched on."""
-
-    train: LabelledLines
-    valid: LabelledLines
+        return self.model.vectors(list(several(X)))
 
 
 class SentenceBatch(NamedTuple):
@@ -100,17 +86,19 @@ class FineTunedClassifier(TextModel[SentencesSettings, SentencesData]):
     def fit(
         self,
         lines: Sequence[str],
-        labels: Sequence[str],
-        valid: tuple[Sequence[str], Sequence[str]] | None = None,
+        labels: Sequence[Any],
+        valid: tuple[Sequence[str], Sequence[Any]] | None = None,
         place: Place | None = None,
     ) -> FineTunedClassifier:
-        """Learn from a label for each line; `valid` is watched. Without it, every 10th line is held out for that.
+        """Learn from a label for each line; `valid` is watched. Without it, every 10th line of a class is held out for that.
+
+        A label is kept as its text: 1 is "1".
 
         Raises `DataError` where there are other numbers of lines and labels, or one class only; `UsageError` without a base, or
         with one that is no encoder or has other settings.
         """
-        data = _split(LabelledLines(list(lines), list(labels)), valid)
-        self.settings = replace(self.settings, classes=_classes(*data.train, "the training text"))
+        data = parted(labelled(lines, labels), None if valid is None else labelled(*valid))
+        self.settings = replace(self.settings, classes=classes_of(*data.train, "the training text"))
         unknown = sorted(set(data.valid.labels) - set(self.classes))
         if unknown:
             raise DataError(
@@ -129,7 +117,7 @@ class FineTunedClassifier(TextModel[SentencesSettings, SentencesData]):
 
     def predict_proba(self, lines: Sequence[str]) -> np.ndarray:
         """(n, classes) in the order of `classes`."""
-        return self.probabilities(self.vocabulary.encode(list(lines)))
+        return self.probabilities(self.vocabulary.encode(several(lines)))
 
     def probabilities(self, ids: Sentences) -> np.ndarray:
         """(n, classes) of lines that are ids already; the first `longest` - 2 of each are read."""
@@ -145,7 +133,7 @@ class FineTunedClassifier(TextModel[SentencesSettings, SentencesData]):
         """The likeliest label of each line."""
         return [self.classes[i] for i in self.predict_proba(lines).argmax(1)]
 
-    def evaluate(self, lines: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
+    def evaluate(self, lines: Sequence[str], labels: Sequence[Any]) -> dict[str, float]:
         """loss: nats per line; accuracy. `DataError` for a label that was not learned."""
         return self._measures(self.predict_proba(lines), self._numbers(lines, labels))
 
@@ -156,9 +144,9 @@ class FineTunedClassifier(TextModel[SentencesSettings, SentencesData]):
             "accuracy": float((p.argmax(1) == classes).mean()),
         }
 
-    def _numbers(self, lines: Sequence[str], labels: Sequence[str]) -> np.ndarray:
-        _same_number(lines, labels, "the labels")
-        places = {label: place for place, label in enumerate(self.classes)}
+    def _numbers(self, lines: Sequence[str], labels: Sequence[Any]) -> np.ndarray:
+        same_number(lines, labels, "the labels")
+        places, labels = {label: place for place, label in enumerate(self.classes)}, [str(label) for label in labels]
         unknown = sorted(set(labels) - set(places))
         if unknown:
             todo = f"Use the labels that it learned: {', '.join(self.classes[:10])}."
@@ -260,44 +248,4 @@ def _probabilities(network: nn.Module, ids: Sentences, classes: int) -> np.ndarr
     for index in batches_by_length(ids.lengths + AROUND, 8192, seed=0, epoch=0, noise=0.0):
         scores = network(torch.from_numpy(pad(ids, index, before=(BOS,), after=(EOS,))).to(device))
         found[index] = torch.softmax(scores.double(), -1).cpu().numpy()
-    return found
-
-
-def _split(data: LabelledLines, valid: tuple[Sequence[str], Sequence[str]] | None) -> SentencesData:
-    train = _with_words(data, "the training text")
-    if valid is not None:
-        return SentencesData(train, _with_words(LabelledLines(*map(list, valid)), "the validation text"))
-    parts = [LabelledLines([], []), LabelledLines([], [])]
-    for i, (line, label) in enumerate(zip(*train, strict=True), 1):
-        part = parts[i % _HELD_OUT == 0]
-        part.lines.append(line)
-        part.labels.append(label)
-    return SentencesData(*parts)
-
-
-def _with_words(data: LabelledLines, where: str) -> LabelledLines:
-    _same_number(data.lines, data.labels, where)
-    kept = [(line, label.strip()) for line, label in zip(*data, strict=True) if line.strip()]
-    return LabelledLines([line for line, _ in kept], [label for _, label in kept])
-
-
-def _same_number(lines: Sequence[str], labels: Sequence[str], where: str) -> None:
-    if len(lines) != len(labels):
-        raise DataError(
-            f"There are {len(lines)} lines and {len(labels)} labels; allowed: one label for each line.",
-            f"In {where}.",
-            "Give as many of each; label i belongs to line i.",
-        )
-
-
-def _classes(lines: list[str], labels: list[str], where: str) -> tuple[str, ...]:
-    _same_number(lines, labels, where)
-    found = tuple(sorted(set(labels)))
-    if len(found) < 2:
-        got = f"the label {found[0]!r} alone" if found else "no label"
-        raise DataError(f"The lines have {got}; allowed: two classes or more.", f"In {where}.", "Give more classes.")
-    if "" in found:
-        raise DataError(
-            f"Label {labels.index('') + 1} is empty; allowed: a label for each line.", f"In {where}.", "Fill it in."
-        )
     return found

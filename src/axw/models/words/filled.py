@@ -111,10 +111,13 @@ def asked_parts(line: str, top: int, order: str, most: int = MOST_MASKS) -> list
         todo = f'Put {TOKEN} where a word is to be guessed: "I like to {TOKEN}."'
         raise DataError(f"The line has no {TOKEN}; allowed: 1 to {most}.", repr(line[:80]), todo)
     if count > most:
-        raise DataError(
-            f"The line has {count:,} {TOKEN}; allowed: 1 to {most}.", repr(line[:80]), "Ask for fewer at a time."
-        )
+        raise too_many_masks(count, most, repr(line[:80]))
     return parts
+
+
+def too_many_masks(count: int, most: int, where: str) -> DataError:
+    """The error for a line with more masks than the model knows."""
+    return DataError(f"The line has {count:,} {TOKEN}; allowed: 1 to {most}.", where, "Ask for fewer at a time.")
 
 
 def nothing_to_read(parts: list[str]) -> list[str]:

@@ -11,7 +11,16 @@ from torch import Tensor
 from axw.data.vocabulary import BOS, EOS, MASK, UNK, Vocabulary
 from axw.decoding import Hypothesis, SearchSettings, search
 from axw.errors import DataError
-from axw.models.words.filled import TOKEN, Attended, Filled, FilledMask, Guess, asked_parts, nothing_to_read
+from axw.models.words.filled import (
+    TOKEN,
+    Attended,
+    Filled,
+    FilledMask,
+    Guess,
+    asked_parts,
+    nothing_to_read,
+    too_many_masks,
+)
 from axw.models.words.filling import attended_words
 from axw.models.words.gap_lesson import sentinel_ids
 from axw.networks.transformer import Transformer
@@ -71,19 +80,23 @@ class GapFiller:
         """See `MaskedLanguageModel.fill`; the decoder writes from left to right, whatever `order` says."""
         parts = asked_parts(line, top, order, len(self.sentinels))
         count = len(parts) - 1
-        ids, cut = self._window(self.vocabulary.encode([line], mask_token=TOKEN)[0], repr(line[:80]))
+        whole = self.vocabulary.encode([line], mask_token=TOKEN)[0]
+        ids, first = self._window(whole, repr(line[:80]))
+        cut = len(whole) - len(ids)
         source, found = self._written(ids, top)
         spans, weight = [self._spans(one, count) for one in found], _shares(found)
-        attended = self._attended(ids, source, found[0], count)
+        attended = self._attended(whole, first, source, found[0], count)
         masks = [FilledMask(i + 1, _best([span[i] for span in spans], weight, top), attended[i]) for i in range(count)]
         text = "".join(a + b for a, b in zip(parts, [*spans[0], ""], strict=True))
         return Filled(line, text, masks, cut, tuple(self._notes(parts, cut)))
 
     def guesses(self, ids: np.ndarray, number: int, top: int) -> list[Guess]:
         """The `top` best spans for gap `number`, from 1, of a line that is ids already."""
+        count = int((ids == MASK).sum())
+        if count > len(self.sentinels):
+            raise too_many_masks(count, len(self.sentinels), "In a line of pieces.")
         ids, _ = self._window(ids, "In a line of pieces.")
         _, found = self._written(ids, top)
-        count = int((ids == MASK).sum())
         return _best([self._spans(one, count)[number - 1] for one in found], _shares(found), top)
 
     def _written(self, ids: np.ndarray, top: int) -> tuple[np.ndarray, list[Hypothesis]]:
@@ -93,7 +106,7 @@ class GapFiller:
         return source, self._search(source, count, max(_LEAST_BEAM, min(top, 100)))
 
     def _window(self, ids: np.ndarray, where_it_is: str) -> tuple[np.ndarray, int]:
-        """The part of the line that the model reads: all masks, and as much around them as fits."""
+        """The part of the line that the model reads, all masks and as much around them as fits, and the place of its first."""
         most, where = self.longest - 2, np.flatnonzero(ids == MASK)
         wide = int(where[-1] - where[0]) + 1
         if wide > most:
@@ -105,7 +118,7 @@ class GapFiller:
         middle = int(where[0] + where[-1]) // 2
         first = max(0, min(middle - most // 2, int(where[0]), len(ids) - most))
         first = max(first, int(where[-1]) + 1 - most)
-        return ids[first : first + most].astype(np.int64), max(0, len(ids) - most)
+        return ids[first : first + most].astype(np.int64), first
 
     def _search(self, source: np.ndarray, count: int, beam: int) -> list[Hypothesis]:
         settings = SearchSettings(
@@ -127,8 +140,10 @@ class GapFiller:
         ids = np.array(found.ids)
         return [self.vocabulary.decode(ids[(gap == i)]).strip() for i in range(count)]
 
-    def _attended(self, ids: np.ndarray, source: np.ndarray, found: Hypothesis, count: int) -> list[list[Attended]]:
-        """The words of the line that the pieces of each gap read, mean over the pieces, heads and layers."""
+    def _attended(
+        self, ids: np.ndarray, first: int, source: np.ndarray, found: Hypothesis, count: int
+    ) -> list[list[Attended]]:
+        """The words that the pieces of each gap read of ids, read from place `first` on; mean over pieces, heads and layers."""
         read = torch.from_numpy(np.append(source, EOS))[None]
         said = torch.tensor([[BOS, *found.ids]])
         layers = [A for name, A in self.network.attention(read, said).items() if name.startswith("cross")]
@@ -139,7 +154,9 @@ class GapFiller:
         answers = []
         for i in range(count):
             rows = np.flatnonzero((gap == i) & pieces)  # row t says what follows the t-th of what was said before
-            weights = A[rows].mean(0)[:-1] if len(rows) else np.zeros(len(ids))
+            weights = np.zeros(len(ids))
+            if len(rows):
+                weights[first : first + len(source)] = A[rows].mean(0)[:-1]
             answers.append(attended_words(self.vocabulary, ids, weights, hidden.tolist()) if len(rows) else [])
         return answers
 

@@ -15,6 +15,7 @@ from axw.data.sentences import Sentences
 from axw.data.some_lines import Lines, SomeLines, with_text
 from axw.data.some_lines import held_out as parted
 from axw.data.vocabulary import BOS, EOS, Vocabulary
+from axw.data.words import several
 from axw.errors import DataError, UsageError
 from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
 from axw.models.run_vocabularies import vocabulary_lines
@@ -192,8 +193,11 @@ class MaskedLanguageModel(TextModel[WordsSettings, WordsData]):
 
 def words_data(lines: Lines, valid: Lines | None) -> WordsData:
     """The lines with words. Without `valid`, every 20th is held out for it, of long texts about 2000. `DataError`."""
-    marked = with_text(lines) if isinstance(lines, LineFile) else np.array([bool(line.strip()) for line in lines], bool)
-    held = [line for line in valid or () if line.strip()]
+    if isinstance(lines, LineFile):
+        marked = with_text(lines)
+    else:
+        marked = np.array([bool(line.strip()) for line in several(lines)], bool)
+    held = [line for line in several(valid or ()) if line.strip()]
     if valid is not None and not held:
         raise DataError("The validation text has no line with words.", "In the validation text.", "Give some.")
     if valid is None:
