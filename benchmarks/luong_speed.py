@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from axw.learning.allocator import keep_freed_memory
+from axw.learning.allocator import ready_to_train
 from axw.learning.projected import projected_cross_entropy
 from axw.networks.luong import LuongNetwork, LuongSettings
 
@@ -83,7 +83,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=3)
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
-    keep_freed_memory()
+    ready_to_train()
     settings = LuongSettings(layers=options.layers, d_model=options.cells, dropout=0.0)
     ways: dict[str, tuple[LuongNetwork, tuple[Callable[..., Tensor], Callable[..., Tensor]]]] = {}
     for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16)):

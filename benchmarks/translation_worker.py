@@ -192,14 +192,14 @@ def joey(s: dict) -> Callable[[Batch], None]:
 def axw(s: dict, precision: str, keep: bool) -> Callable[[Batch], None]:
     from axw.data.sentences import Sentences
     from axw.learning import OptimizerSettings, ScheduleSettings, Trainer, TrainSettings
-    from axw.learning.allocator import keep_freed_memory
+    from axw.learning.allocator import ready_to_train
     from axw.models.translation.lesson import Encoded, PairBatch, translation_lesson
     from axw.models.translation.settings import TranslationSettings
     from axw.networks.blocks import TransformerSettings
     from axw.networks.transformer import Transformer
 
     if keep:
-        keep_freed_memory()
+        ready_to_train()
     names = ("d_model", "layers", "heads", "d_ff", "dropout")
     same = dict.fromkeys(("attention_dropout", "feedforward_dropout"), s["dropout"])
     network = TransformerSettings(**{name: s[name] for name in names}, **same, bias=True)

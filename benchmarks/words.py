@@ -47,13 +47,13 @@ def speed_worker(precision: str, threads: int) -> None:
 
     from axw.data.masking import mask_words
     from axw.learning import Measured, OptimizerSettings, ScheduleSettings, Trainer, TrainSettings
-    from axw.learning.allocator import keep_freed_memory
+    from axw.learning.allocator import ready_to_train
     from axw.learning.projected import projected_cross_entropy
     from axw.models.words.lesson import MaskedBatch
     from axw.networks.blocks import TransformerSettings
     from axw.networks.masked_words import MaskedWords
 
-    keep_freed_memory()
+    ready_to_train()
     torch.set_num_threads(threads)
     network = MaskedWords(
         TransformerSettings(

@@ -101,6 +101,20 @@ def test_empty_lines_and_long_ones_among_good_pairs(
     )
 
 
+def test_one_is_taught_by_another_in_its_pieces_and_goes_on(
+    here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run, student = str(tmp_path / "run"), [word if word != "vocabulary=270" else "longest=39" for word in TINY]
+    first = ["fit", "translation", "a.de", "a.en", "--save", run, "--teacher", "bpe.run", "--teacher", "bpe.run"]
+    assert main([*first, *student]) == 0
+    kept = json.loads((tmp_path / "run" / "run.json").read_text())["config"]
+    assert kept["settings"]["vocabulary"] == 270 and kept["files"]["teacher 2"] == str(here / "bpe.run")
+    assert main(["resume", run, "--steps", "3"]) == 0 and "3 steps" in capsys.readouterr().out
+    other = ["--save", str(tmp_path / "other"), "--teacher", "bpe.run", "--teacher", "words.run", *student]
+    assert main(["fit", "translation", "a.de", "a.en", *other]) == 2
+    assert "The 2 teachers have other vocabularies" in capsys.readouterr().err
+
+
 def test_only_pairs_that_are_too_long(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "b.de").write_text(f"{'schnee ' * 90}\n", encoding="utf-8")
     (tmp_path / "b.en").write_text(f"{'snow ' * 90}\n", encoding="utf-8")

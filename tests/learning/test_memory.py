@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 import torch
 
+from axw.learning.allocator import keep_compiled_products
 from axw.learning.memory import Peak, peak_memory, told
 
 EPOCH = """
@@ -65,3 +67,14 @@ def test_how_it_is_told() -> None:
     assert told(before, after) == "peak memory 1.25 GB, 0.25 GB more than before the first step; 5.10 GB on the GPU"
     assert told(Peak(0), Peak(0)) == ""
     assert peak_memory(torch.device("cpu")).process > 10_000_000
+
+
+@pytest.mark.parametrize("chosen", ["", "ONEDNN", "DNNL"])
+def test_a_process_that_trains_keeps_more_compiled_products_unless_a_number_was_chosen(
+    chosen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "_PRIMITIVE_CACHE_CAPACITY"
+    environment = {f"{chosen}{name}": "7"} if chosen else {}
+    monkeypatch.setattr(os, "environ", environment)
+    keep_compiled_products()
+    assert environment == ({f"{chosen}{name}": "7"} if chosen else {f"ONEDNN{name}": "2048"})

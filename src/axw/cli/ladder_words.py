@@ -53,14 +53,14 @@ def ladder_words(  # noqa: PLR0913 (a command line has as many parameters as it 
     """
     from axw.cli.words import read_told
     from axw.ladders.words import ladder_settings, words_ladder, words_rungs
-    from axw.learning.allocator import keep_freed_memory
+    from axw.learning.allocator import ready_to_train
 
     if "-" in (str(file), str(valid)):
         raise UsageError("The ladder needs two texts, and stdin is one.", "-", "Name two files.")
     settings = settings_of(ladder_settings(), change, Budget(steps, None, minutes, None, seed, threads))
     names = None if rung is None else named(rung, [each.name.strip() for each in words_rungs(settings.network)])
     place = checked(report, no_report) or usual(Path(), f"{stem(file)}-ladder")
-    keep_freed_memory()
+    ready_to_train()
     findings: list[str] = []
     with Progress() as progress:
         found = words_ladder(

@@ -36,7 +36,7 @@ def resume(
     ended is left as it is, unless a larger budget is given: that of the whole run, from its first step. One that was stopped
     ends where it is with a budget that is used up, such as --steps 1.
     """
-    from axw.learning.allocator import keep_freed_memory
+    from axw.learning.allocator import ready_to_train
     from axw.models.text_model import Place, kind_of_run
 
     kind, settings, files = kind_of_run(run)
@@ -44,7 +44,7 @@ def resume(
     if budget != Budget():
         # To ask for a budget is to accept that it differs.
         settings, accepted = longer(settings, budget), [*accepted, "budget"]
-    keep_freed_memory()
+    ready_to_train()
     place = Place(run, resume=True, files=files, hooks=[told()], accept=tuple(accepted))
     if kind == "words":
         from axw.cli.words import learn

@@ -112,11 +112,11 @@ def leads() -> bool:
 
 def prepare(save: Path) -> None:
     """Make this process one that trains: a folder that can be written, and freed memory kept, since every step asks for it."""
-    from axw.learning.allocator import keep_freed_memory
+    from axw.learning.allocator import ready_to_train
 
     if leads():
         writable_folder(save, overwrite=False)
-    keep_freed_memory()
+    ready_to_train()
 
 
 def write_report(model: Any, place: Place, findings: Sequence[str], held_out: HeldOut | None = None) -> None:

@@ -68,7 +68,7 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
     from axw.cli.report_place import Place
     from axw.ladders.translation import Corpus, equal_budget, translation_ladder
     from axw.learning import with_settings
-    from axw.learning.allocator import keep_freed_memory
+    from axw.learning.allocator import ready_to_train
     from axw.models.translation.settings import TranslationSettings
     from axw.show.again import beside
     from axw.show.text_ladder import About
@@ -87,7 +87,7 @@ def translation(  # noqa: PLR0913 (a command line has as many parameters as it h
     findings: list[str] = []
     read = {pair: _lines(pair, findings) for pair in dict.fromkeys(sides.values())}
     corpus = Corpus(read[source, target], read[valid], read[test or valid], files)
-    keep_freed_memory()
+    ready_to_train()
     with Progress() as progress:
         found = translation_ladder(
             corpus, out, settings, rungs=listed(rungs), seeds=seeds, gold=gold, hooks=[told()], progress=progress

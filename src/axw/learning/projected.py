@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from axw.equation.whole_blocks import whole_blocks
 from axw.errors import UsageError
 from axw.learning.losses import Measured
 
@@ -15,15 +17,32 @@ _ROWS = 256  # rows whose logits are made in full precision at once where no gra
 _HELD = 4096  # rows whose probabilities are held, in the rows' precision, for one product with the rows
 
 
-def projected_cross_entropy(
-    hidden: Tensor, projection: Tensor, target: Tensor, *, bias: Tensor | None = None, smoothing: float = 0.0
+class Taught(NamedTuple):
+    """What else a row should hold likely: the share k of the loss that asks for it, and rows -> q (r V), which sum to 1.
+
+    The rows are those of `whole_blocks(hidden)`; what q says of those that were added is not looked at.
+    """
+
+    share: float
+    q: Callable[[slice], Tensor]
+
+
+def projected_cross_entropy(  # noqa: PLR0913 (a loss of so many parts)
+    hidden: Tensor,
+    projection: Tensor,
+    target: Tensor,
+    *,
+    bias: Tensor | None = None,
+    smoothing: float = 0.0,
+    taught: Taught | None = None,
 ) -> Measured:
     """sum_i -[(1 - e) log p_i(y_i) + e / V sum_v log p_i(v)],  p_i = softmax(projection hidden_i + bias).
 
     hidden (t d), projection (V d), target (t,) of ids, bias (V,); e = `smoothing`. Equal to `cross_entropy` of the logits, which
     are made a block of rows at a time; the gradient is made on the way forward, so that they are made once and not kept. Where
     a gradient is asked for, p has the precision of `hidden`, and a p(y) below 1e-38 is counted as that.
-    `UsageError` where shapes do not match or e is not in [0, 1).
+    `taught`: 1 - k of that, and -k sum_v q_i(v) log p_i(v) (Hinton, Vinyals and Dean 2015, section 2, at temperature 1).
+    `UsageError` where shapes do not match, e is not in [0, 1), or k is not in [0, 1].
     """
     if hidden.ndim != 2 or target.shape != hidden.shape[:1] or projection.shape[1:] != hidden.shape[1:]:
         raise UsageError(
@@ -33,44 +52,60 @@ def projected_cross_entropy(
         )
     if not 0.0 <= smoothing < 1.0:
         raise UsageError(f"smoothing is {smoothing}; allowed: 0 or more, below 1.", "In projected_cross_entropy.")
+    if taught is not None and not 0.0 <= taught.share <= 1.0:
+        raise UsageError(f"The taught share is {taught.share}; allowed: 0 to 1.", "In projected_cross_entropy.")
     if not torch.is_grad_enabled():  # a Function does not know: it would make the gradients
         hidden, projection, bias = hidden.detach(), projection.detach(), None if bias is None else bias.detach()
-    total = cast(Tensor, _Projected.apply(hidden, projection, bias, target, smoothing))  # type: ignore[no-untyped-call]
+    total = cast(Tensor, _Projected.apply(hidden, projection, bias, target, smoothing, taught))  # type: ignore[no-untyped-call]
     return Measured(total, target.numel())
 
 
 class _Projected(torch.autograd.Function):
-    """d loss / d logits = p - (1 - e) [v = y] - e / V.
+    """d loss / d logits = p - (1 - k) ((1 - e) [v = y] + e / V) - k q.
 
-    The last term is the same for all words: what it does to the products is a vector, and it is not written into p.
+    e / V is the same for all words: what it does to the products is a vector, and it is not written into p.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, projection: Tensor, bias: Tensor | None, target: Tensor, smoothing: float
+        ctx: Any,
+        hidden: Tensor,
+        projection: Tensor,
+        bias: Tensor | None,
+        target: Tensor,
+        smoothing: float,
+        taught: Taught | None,
     ) -> Tensor:
         wanted = any(ctx.needs_input_grad)
-        mean = _mean_logit(hidden, projection, bias) if smoothing else None
-        found = _Gradients(hidden, projection, bias, smoothing) if wanted else None
+        share = 0.0 if taught is None else taught.share
+        certain, even = (1 - share) * (1 - smoothing), (1 - share) * smoothing
+        mean = _mean_logit(hidden, projection, bias) if even else None
+        found = _Gradients(hidden, projection, bias, even) if wanted else None
         loss = torch.zeros((), dtype=torch.float64, device=hidden.device)
-        held = _HELD if wanted else _ROWS
+        held, rows = _HELD if wanted else _ROWS, whole_blocks(hidden)
         for start in range(0, len(target), held):
-            part = slice(start, start + held)
-            aims = target[part, None]
-            logits = F.linear(hidden[part], projection, bias)
-            chosen, log_p = _likelihood(logits, aims, keep=wanted)
-            loss -= (1 - smoothing) * log_p.sum(dtype=torch.float64)
+            part, real = slice(start, start + held), len(target[start : start + held])
+            logits = F.linear(rows[part], projection, bias)
+            q = None if taught is None else taught.q(part)[:real].to(logits)
+            asked = None if q is None else (q * logits[:real]).sum(-1, dtype=_full(logits.dtype))
+            chosen, log_p = _likelihood(logits, target[part, None], keep=wanted)
+            loss -= certain * log_p.sum(dtype=torch.float64)
             if mean is not None:
-                loss -= smoothing * (mean[part] - chosen + log_p).sum(dtype=torch.float64)
+                loss -= even * (mean[part] - chosen + log_p).sum(dtype=torch.float64)
+            if asked is not None:
+                loss -= share * (asked - chosen + log_p).sum(dtype=torch.float64)
             if found is not None:
-                found.add(part, _lowered(logits, target[part], 1 - smoothing))
+                slope = _lowered(logits, target[part], certain)
+                if q is not None:
+                    slope[:real].sub_(q, alpha=share)
+                found.add(part, slope, real)
         ctx.save_for_backward(*(() if found is None else found.all()))
         return loss.to(_full(hidden.dtype))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         found = (None if G is None else G * gradient.to(G.dtype) for G in ctx.saved_tensors)
-        return (*found, None, None)
+        return (*found, None, None, None)
 
 
 class _Gradients:
@@ -80,24 +115,26 @@ class _Gradients:
     turned (in bfloat16, with AMX).
     """
 
-    def __init__(self, hidden: Tensor, projection: Tensor, bias: Tensor | None, smoothing: float) -> None:
-        self._rows, self._projection, self._even = hidden, projection, smoothing / len(projection)
+    def __init__(self, hidden: Tensor, projection: Tensor, bias: Tensor | None, even: float) -> None:
+        self._count, hidden = len(hidden), whole_blocks(hidden)
+        self._rows, self._projection, self._even = hidden, projection, even / len(projection)
         self._shift = (-self._even * projection.sum(0, dtype=_full(hidden.dtype))).to(hidden.dtype)
         self.hidden, self.turned = torch.empty_like(hidden), hidden.new_zeros(projection.shape[::-1])
         self.bias = None if bias is None else torch.zeros_like(bias, dtype=_full(bias.dtype))
 
-    def add(self, part: slice, slope: Tensor) -> None:
-        """slope (r V) = p - (1 - e) [v = y]."""
+    def add(self, part: slice, slope: Tensor, real: int) -> None:
+        """slope (r V): d loss / d logits of the first `real` rows, but for the part that is the same for all words."""
+        slope[real:] = 0.0
         torch.addmm(self._shift, slope, self._projection, out=self.hidden[part])
         self.turned.addmm_(self._rows[part].T.contiguous(), slope)
         if self.bias is not None:
-            self.bias += slope.sum(0, dtype=self.bias.dtype) - self._even * len(slope)
+            self.bias += slope.sum(0, dtype=self.bias.dtype) - self._even * real
 
     def all(self) -> tuple[Tensor, Tensor, Tensor | None]:
         projection = self.turned.T.contiguous()
         if self._even:
             projection -= (self._even * self._rows.sum(0, dtype=_full(self._rows.dtype))).to(self._rows.dtype)
-        return self.hidden, projection, None if self.bias is None else self.bias.to(self._rows.dtype)
+        return self.hidden[: self._count], projection, None if self.bias is None else self.bias.to(self._rows.dtype)
 
 
 def _mean_logit(hidden: Tensor, projection: Tensor, bias: Tensor | None) -> Tensor:
@@ -108,8 +145,11 @@ def _mean_logit(hidden: Tensor, projection: Tensor, bias: Tensor | None) -> Tens
 
 
 def _likelihood(logits: Tensor, target: Tensor, *, keep: bool) -> tuple[Tensor, Tensor]:
-    """The logit of each target (r 1) and its log p, (r,) in full precision. `keep`: the logits (r V) become p, in their place."""
-    full = _full(logits.dtype)
+    """The logit of each target (r 1) and its log p, (r,) in full precision. `keep`: the logits become p, in their place.
+
+    Of the logits (r V or more) the first r rows are looked at.
+    """
+    full, logits = _full(logits.dtype), logits[: len(target)]
     chosen = logits.gather(-1, target)[:, 0].to(full)
     if not keep:
         return chosen, chosen - torch.logsumexp(logits.to(full), -1)
@@ -118,7 +158,8 @@ def _likelihood(logits: Tensor, target: Tensor, *, keep: bool) -> tuple[Tensor, 
 
 
 def _lowered(p: Tensor, target: Tensor, by: float) -> Tensor:
-    """p (r V) less `by` at each row's target, in place: r numbers are touched, where `scatter_add_` copies all of p twice."""
+    """p (r V or more) less `by` at the target of each of r rows, in place: r numbers are touched, where `scatter_add_` copies all
+    of p twice."""
     rows = torch.arange(len(target), device=p.device)
     return p.index_put_((rows, target), p.new_full((), -by), accumulate=True)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from axw.equation import DistanceBias, Memory, alibi, dropout, masks, sentences, sinusoids
+from axw.equation.whole_blocks import whole_blocks
 from axw.errors import UsageError
 from axw.networks.blocks import DecoderLayer, EncoderLayer, TransformerSettings, norm_of
 from axw.networks.ids import PAD, check_sizes
@@ -92,7 +93,7 @@ class Encoder(nn.Module):
         bias, mask = self.bias(X.shape[1], X.shape[1], X), self._near(X, mask)
         for layer in self.layers[:-1]:
             X = layer(X, mask, bias)
-        return cast(Tensor, self.last(self.layers[-1](X, mask, bias, places)))
+        return cast(Tensor, self.last(self.layers[-1](X, mask, bias, whole_blocks(places)))[: len(places)])
 
     def _near(self, X: Tensor, mask: Tensor | None) -> Tensor | None:
         """The mask, and where rows read near ones only, that too."""

@@ -10,6 +10,7 @@ from axw.data.line_file import LineFile
 from axw.data.some_lines import Lines, SomeLines, held_out, with_text
 from axw.data.words import several
 from axw.errors import DataError
+from axw.models.translation.teaching import Teacher
 
 HELD_OUT, MOST_HELD_OUT = 20, 1000  # where no validation pairs are given, every 20th pair is one
 
@@ -22,10 +23,11 @@ class Pairs(NamedTuple):
 
 
 class TranslationData(NamedTuple):
-    """The pairs that are learned from, and those that the training is watched on."""
+    """The pairs that are learned from, those that the training is watched on, and who else says what is likely."""
 
     train: Pairs
     valid: Pairs
+    teachers: tuple[Teacher, ...] = ()
 
 
 def translation_data(

@@ -12,8 +12,10 @@ from torch import nn
 
 from axw.errors import UsageError
 from axw.models.text_model import Place
+from axw.models.translation.learned import LearnedFromPairs
 from axw.models.translation.lesson import per_piece
 from axw.models.translation.readings import Reading
+from axw.models.translation.teaching import Teacher
 from axw.models.translation.translator import Translator
 
 
@@ -34,6 +36,9 @@ class TranslatorEnsemble(Translator):
         self.translators = list(translators)
         self._vocabularies = translators[0]._vocabularies
         self._network = translators[0].network
+
+    def _as_teachers(self) -> tuple[Teacher, ...]:
+        return tuple(teacher for translator in self.translators for teacher in translator._as_teachers())
 
     def _networks(self) -> list[nn.Module]:
         return [translator.network for translator in self.translators]
@@ -65,6 +70,8 @@ class TranslatorEnsemble(Translator):
         target: Iterable[str],
         valid: tuple[Iterable[str], Iterable[str]] | None = None,
         place: Place | None = None,
+        *,
+        teachers: Sequence[LearnedFromPairs] = (),
     ) -> Self:
         raise self._of_one("cannot be trained as one", "fit")
 

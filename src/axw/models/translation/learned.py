@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Literal, Self
 
@@ -19,6 +19,7 @@ from axw.models.text_model import Lesson, Place, TextModel
 from axw.models.translation.data import TranslationData, translation_data
 from axw.models.translation.lesson import BACKWARD, FORWARD, Encoded, not_longer, spelling, tag, translation_lesson
 from axw.models.translation.settings import TranslationSettings
+from axw.models.translation.teaching import Teacher, check_teachers
 from axw.networks.luong import LuongNetwork
 from axw.networks.transformer import Transformer
 
@@ -37,15 +38,27 @@ class LearnedFromPairs(TextModel[TranslationSettings, TranslationData]):
         target: Iterable[str],
         valid: tuple[Iterable[str], Iterable[str]] | None = None,
         place: Place | None = None,
+        *,
+        teachers: Sequence[LearnedFromPairs] = (),
     ) -> Self:
         """Learn from pairs; `valid` is watched. Without it, every 20th pair is held out for that.
 
+        teachers   translators whose p(word | source, words before) is learned from too, as their mean: `settings.taught` of the
+                   loss (Hinton et al. 2015; word by word, Kim and Rush 2016, section 3.1). Their pieces are taken over
+
         Two `LineFile`s, such as `pairs.source` and `pairs.target` of a `PairFile`, may be larger than memory: they are read line
         by line, and their ids lie on the disk.
-        Raises `DataError` where the two have other numbers of lines, or no pair is left.
+        Raises `DataError` where the two have other numbers of lines, or no pair is left; `UsageError` for teachers of other
+        pieces than each other's or the settings'.
         """
-        self._fit(translation_data(source, target, valid), place or Place())
+        taught_by = tuple(teacher for model in teachers for teacher in model._as_teachers())
+        check_teachers(self.settings, taught_by)
+        self._fit(translation_data(source, target, valid)._replace(teachers=taught_by), place or Place())
         return self
+
+    def _as_teachers(self) -> tuple[Teacher, ...]:
+        """What another translator needs to learn from this one. `UsageError` before `fit`."""
+        return (Teacher(self.settings, self._vocabularies, self.network),)
 
     def _sides(self, direction: Direction) -> tuple[Vocabulary, Vocabulary]:
         """The vocabularies of what comes in and of what goes out."""
@@ -73,6 +86,8 @@ class LearnedFromPairs(TextModel[TranslationSettings, TranslationData]):
 
     def _learn_vocabularies(self, data: TranslationData) -> dict[str, Vocabulary]:
         s = self.settings
+        if data.teachers:
+            return dict(data.teachers[0].vocabularies)
         extra = (FORWARD, BACKWARD) if s.both_directions else ()
         if s.joint:
             lines = vocabulary_lines(*data.train)
@@ -96,20 +111,22 @@ class LearnedFromPairs(TextModel[TranslationSettings, TranslationData]):
         if s.architecture == "transformer" and s.transformer.positions == "learned":
             held = not_longer(held, s.transformer.longest)
         spelled = spelling(self.settings, source, target, data.train, shelf)
-        return translation_lesson(self.settings, spelled, held, network)
+        return translation_lesson(self.settings, spelled, held, network, data.teachers)
 
     def _train_settings(self) -> TrainSettings:
         return self.settings.train
 
     def _fingerprint(self, data: TranslationData) -> str:
-        return fingerprint_of_bytes(line.encode() for pairs in data for side in pairs for line in chain(side, [""]))
+        lines = (line for pairs in (data.train, data.valid) for side in pairs for line in chain(side, [""]))
+        taught_by = (teacher.fingerprint() for teacher in data.teachers)
+        return fingerprint_of_bytes(text.encode() for text in chain(lines, taught_by))
 
     def _facts(self, data: TranslationData) -> dict[str, Any]:
         sizes = {name: vocabulary.size for name, vocabulary in self._vocabularies.items()}
         pieces = {f"pieces, {name}": size for name, size in sizes.items()}
-        return {
-            "data": {"training pairs": len(data.train.source), "validation pairs": len(data.valid.source), **pieces}
-        }
+        taught = {"teachers": len(data.teachers)} if data.teachers else {}
+        counted = {"training pairs": len(data.train.source), "validation pairs": len(data.valid.source)}
+        return {"data": {**counted, **pieces, **taught}}
 
     def _card(self) -> str:
         return text_card(

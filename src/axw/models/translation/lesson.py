@@ -25,6 +25,7 @@ from axw.models.lazy import Lazy
 from axw.models.shelf import Shelf
 from axw.models.text_model import Lesson
 from axw.models.translation.settings import TranslationSettings
+from axw.models.translation.teaching import Teacher, Teaching
 
 FORWARD, BACKWARD = "<forward>", "<backward>"
 
@@ -127,12 +128,19 @@ def tag(sentences: Sentences, name: int) -> Sentences:
     return Sentences(ids, sentences.starts + np.arange(len(sentences.starts)))
 
 
-def translation_lesson(settings: TranslationSettings, spelled: Spelling, valid: Encoded, network: nn.Module) -> Lesson:
+def translation_lesson(
+    settings: TranslationSettings,
+    spelled: Spelling,
+    valid: Encoded,
+    network: nn.Module,
+    teachers: Sequence[Teacher] = (),
+) -> Lesson:
     """The loss is per target piece, its end included; pairs with a side longer than `settings.longest` are left out.
 
     `DataError` where that leaves none.
     """
     seed = settings.train.seed
+    teaching = Teaching(teachers, settings, next(network.parameters()), _rows) if teachers else None
 
     def batches(epoch: int) -> Sequence[PairBatch]:
         pairs = spelled(epoch)
@@ -159,7 +167,12 @@ def translation_lesson(settings: TranslationSettings, spelled: Spelling, valid: 
         if settings.r_drop:
             return r_drop(model, first, _rows(model, batch), target, settings.smoothing, settings.r_drop)
         return projected_cross_entropy(
-            first, model.projection, target, bias=model.output_bias, smoothing=settings.smoothing
+            first,
+            model.projection,
+            target,
+            bias=model.output_bias,
+            smoothing=settings.smoothing,
+            taught=None if teaching is None else teaching.of(batch),
         )
 
     def evaluate(model: nn.Module) -> dict[str, float]:

@@ -61,6 +61,7 @@ class TranslationSettings:
     subword_dropout    share of joins that are left out when words are spelled for training (Provilkov et al. 2020)
     word_dropout       share of source pieces that become <unk> in training
     r_drop             weight of the divergence between two passes with other dropout (Liang et al. 2021, eq. 4); 0: one pass
+    taught             share of the loss that asks for what the teachers hold likely, where `fit` is given any: 0 to 1
     both_directions    learn the way back as well, told apart by a tag before the source
     longest            pieces: longer pairs are not learned from
     batch_tokens       pieces of a batch on either side, padding included
@@ -80,6 +81,7 @@ class TranslationSettings:
     subword_dropout: float = 0.0
     word_dropout: float = 0.0
     r_drop: float = 0.0
+    taught: float = 0.7
     both_directions: bool = False
     longest: int = 200
     batch_tokens: int = 4096
@@ -93,6 +95,8 @@ class TranslationSettings:
         ]
         if self.r_drop < 0.0:
             wrong.append(f"r_drop is {self.r_drop}; allowed: 0 or more.")
+        if not 0.0 <= self.taught <= 1.0:
+            wrong.append(f"taught is {self.taught}; allowed: 0 to 1.")
         if self.longest < 2 or self.batch_tokens < self.longest:
             wrong.append(
                 f"longest is {self.longest}, batch_tokens {self.batch_tokens}; allowed: 2 or more, and at least that."
