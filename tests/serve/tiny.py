@@ -19,8 +19,8 @@ from axw.models.translation.settings import TranslationSettings
 from axw.models.trees.parser import ConstituencyParser, TreeData, normal
 from axw.models.trees.settings import ParserSettings
 from axw.models.words.classifier import FineTunedClassifier
-from axw.models.words.labelled_lines import LabelledLines, SentencesData
 from axw.models.words.classifier_settings import SentencesSettings
+from axw.models.words.labelled_lines import LabelledLines, SentencesData
 from axw.models.words.masked_words import WordsData
 from axw.models.words.settings import WordsSettings
 from axw.relations import SameValue

@@ -124,7 +124,8 @@ def parse(
 ) -> None:
     """Parse: one tree in brackets for each sentence, in order; an empty line for an empty one."""
     from axw.data import read_lines
-    from axw.models.trees.parser import ConstituencyParser, ParserEnsemble
+    from axw.models.trees.ensemble import ParserEnsemble
+    from axw.models.trees.parser import ConstituencyParser
 
     if (word is not None and svg is None) or (layer is not None and word is None):
         raise UsageError("--word is for --svg, and --layer for --word.", "axw parse", "Add --svg FILE --word N")

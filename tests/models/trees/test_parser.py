@@ -25,8 +25,9 @@ from axw.errors import DataError, ModelError, UsageError
 from axw.learning import Stopped, with_settings
 from axw.learning.hooks import Hook, Record
 from axw.models.text_model import Place
+from axw.models.trees.ensemble import ParserEnsemble
 from axw.models.trees.ids import encode_trees, word_beginnings
-from axw.models.trees.parser import ConstituencyParser, ParserEnsemble, normal
+from axw.models.trees.parser import ConstituencyParser, normal
 from axw.models.trees.settings import ParserSettings
 from axw.models.words.masked_words import MaskedLanguageModel
 from axw.models.words.settings import WordsSettings
@@ -236,6 +237,26 @@ def test_an_ensemble_of_one_model_is_the_model() -> None:
     assert ParserEnsemble([model, model]).parse(SENTENCES) == model.parse(SENTENCES)
     with pytest.raises(UsageError, match="have other vocabularies"):
         ParserEnsemble([model, trained("guided", "XX")])
+
+
+@pytest.mark.parametrize("architecture", ["guided", "transformer", "luong"])
+def test_an_ensemble_is_measured_as_it_writes_and_is_no_model_of_its_own(architecture: str, tmp_path: Path) -> None:
+    one, other = untrained(architecture), trained()
+    alone = ParserEnsemble([one]).likelihood(TRAIN[:5])
+    assert alone["loss"] == pytest.approx(one.likelihood(TRAIN[:5])["loss"], rel=1e-4)
+    both = ParserEnsemble([one, other]) if architecture == "guided" else ParserEnsemble([one, one])
+    found = both.evaluate(TRAIN[:5])["loss"]
+    assert found <= max(model.likelihood(TRAIN[:5])["loss"] for model in both.parsers) + 1e-4
+    for name, ask in (
+        ("save", lambda: both.save(tmp_path / "both")),
+        ("attention", lambda: both.attention(SENTENCES[0])),
+        ("fit", lambda: both.fit(TRAIN)),
+    ):
+        with pytest.raises(
+            UsageError, match=rf"An ensemble of 2 parsers .*\n.*\nAsk a member: ensemble.parsers\[0\].{name}"
+        ):
+            ask()
+    assert not (tmp_path / "both").exists()
 
 
 def test_it_starts_from_a_masked_word_model(tmp_path: Path) -> None:

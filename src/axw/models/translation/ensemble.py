@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from axw.errors import UsageError
+from axw.models.members import of_one, same_vocabularies
 from axw.models.text_model import Place
 from axw.models.translation.learned import LearnedFromPairs
 from axw.models.translation.lesson import per_piece
@@ -26,12 +27,7 @@ class TranslatorEnsemble(Translator):
     """
 
     def __init__(self, translators: Sequence[Translator]) -> None:
-        if len({tuple(sorted((n, v.to_bytes()) for n, v in t._vocabularies.items())) for t in translators}) != 1:
-            raise UsageError(
-                f"The {len(translators)} translators have other vocabularies; allowed: one or more with the same.",
-                "In an ensemble.",
-                "Train them on the same text, with other seeds.",
-            )
+        same_vocabularies(translators, "translators", "text")
         super().__init__(translators[0].settings)
         self.translators = list(translators)
         self._vocabularies = translators[0]._vocabularies
@@ -76,8 +72,4 @@ class TranslatorEnsemble(Translator):
         raise self._of_one("cannot be trained as one", "fit")
 
     def _of_one(self, why: str, name: str) -> UsageError:
-        return UsageError(
-            f"An ensemble of {len(self.translators)} translators {why}.",
-            f"In {name}.",
-            f"Ask a member: ensemble.translators[0].{name}(...).",
-        )
+        return of_one(len(self.translators), "translators", why, name)

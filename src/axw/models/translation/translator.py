@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from axw.data.batches import batches_by_length, pad
+from axw.data.batches import pad
 from axw.data.sentences import Sentences
 from axw.data.vocabulary import BOS, EOS, UNK, Vocabulary
 from axw.data.words import several
-from axw.decoding import Ensemble, Hypothesis, SearchSettings, score, search
+from axw.decoding import Ensemble, Hypothesis, SearchSettings, search
 from axw.errors import DataError, DataWarning, UsageError
+from axw.models.members import forced
 from axw.models.translation.aligning import WordAlignment, align, replace_unknown
 from axw.models.translation.answers import Translation, begun_parts, joined
 from axw.models.translation.learned import Direction, LearnedFromPairs
@@ -200,12 +201,7 @@ class Translator(LearnedFromPairs):
             raise DataError(f"There are {len(source)} sources and {len(target)} targets.", "In score.", "Give pairs.")
         one, other = self._sides(direction)
         ids, aims = self._encode(source, one, direction), other.encode(target)
-        found, decoders = np.zeros(len(source)), self._decoders()
-        for index in batches_by_length(ids.lengths + 1, 4096, seed=0, epoch=0, most=_AT_ONCE):
-            decoder, state = begin(decoders, torch.from_numpy(pad(ids, index, after=(EOS,))))
-            for i, logs in zip(index, score(decoder, state, [aims[i].tolist() for i in index]), strict=True):
-                found[i] = float(logs.sum(dtype=np.float64))
-        return found
+        return forced(partial(begin, self._decoders()), ids, aims, at_once=_AT_ONCE)
 
     def evaluate(self, source: Sequence[str], target: Sequence[str]) -> dict[str, float]:
         """loss (nats per piece) and perplexity of the pairs. BLEU is a matter of `translate` and `axw.measures`."""

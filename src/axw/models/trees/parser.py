@@ -16,7 +16,7 @@ from axw.data.brackets import check_words, label_inventory, linearise, normalise
 from axw.data.tree_file import TreeFile
 from axw.data.trees import Tree
 from axw.data.vocabulary import BOS, EOS, Vocabulary
-from axw.decoding import Ensemble, SearchSettings
+from axw.decoding import SearchSettings
 from axw.errors import DataError, UsageError, did_you_mean
 from axw.learning import TrainSettings, fingerprint_of_bytes, to_dict
 from axw.measures.brackets import SentenceScore, summarise_brackets
@@ -124,7 +124,11 @@ class ConstituencyParser(TextModel[ParserSettings, TreeData]):
     def likelihood(self, trees: Iterable[Tree | str]) -> dict[str, float]:
         """loss (nats per token of the trees as they should be written) and perplexity."""
         gold, (source, target) = normal(trees, "the trees"), self._sides()
-        pairs = Encoded(source.encode(map(text_of, gold)), encode_trees(target, gold, self.settings.leaves))
+        return self._likelihood(
+            Encoded(source.encode(map(text_of, gold)), encode_trees(target, gold, self.settings.leaves))
+        )
+
+    def _likelihood(self, pairs: Encoded) -> dict[str, float]:
         return likelihood(self.network, pairs)
 
     def attention(
@@ -235,26 +239,6 @@ class ConstituencyParser(TextModel[ParserSettings, TreeData]):
             to_dict(self.settings),
             self.facts,
         )
-
-
-class ParserEnsemble(ConstituencyParser):
-    """Several parsers with the same vocabularies as one: the mean of what they hold likely."""
-
-    def __init__(self, parsers: Sequence[ConstituencyParser]) -> None:
-        if len({tuple(sorted((n, v.to_bytes()) for n, v in p._vocabularies.items())) for p in parsers}) != 1:
-            raise UsageError(
-                f"The {len(parsers)} parsers have other vocabularies; allowed: one or more with the same.",
-                "In an ensemble.",
-                "Train them on the same trees, with other seeds.",
-            )
-        super().__init__(parsers[0].settings)
-        self.parsers = list(parsers)
-        self._vocabularies = parsers[0]._vocabularies
-        self._network = parsers[0].network
-
-    def _begin(self, source: torch.Tensor) -> tuple[Any, Any]:
-        parts = [parser._begin(source) for parser in self.parsers]
-        return Ensemble([decoder for decoder, _ in parts]), tuple(state for _, state in parts)
 
 
 def measures_of(scores: Sequence[SentenceScore], leaves: str) -> dict[str, float]:
