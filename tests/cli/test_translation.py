@@ -250,3 +250,15 @@ def test_the_ladder(here: Path, capsys: pytest.CaptureFixture[str], tmp_path: Pa
     (gold / "en-de.wa").unlink()
     assert main([*ladder, "--alignment", str(gold), *budget]) == 3
     assert "There are no links between de and en." in capsys.readouterr().err
+
+
+def test_a_dictionary_is_read_as_it_is_written_whatever_blanks_its_words_have(tmp_path: Path) -> None:
+    from axw.cli.aligning import read_dictionary
+
+    (tmp_path / "words.tsv").write_text("\u00a0\tprice\n\u00a0x\tX\n\u3000\t\u3000\n \n", encoding="utf-8")
+    assert read_dictionary(tmp_path / "words.tsv") == {"\u00a0": "price", "\u00a0x": "X", "\u3000": "\u3000"}
+
+
+def test_a_text_model_has_no_rows_to_explain(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "bpe.run", "rows.csv", "--text", "ein mann"]) == 2
+    assert "A model of text has no FILE and no --row" in capsys.readouterr().err

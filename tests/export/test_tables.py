@@ -166,3 +166,25 @@ def test_rows_without_names_and_rows_that_refer_to_each_other(tmp_path):
         named, answers(FRAME, "binary").to_numpy()
     )
     export_table(clf, "sql", tmp_path / "two", named.iloc[:13])
+
+
+def test_rows_that_it_learned_from_are_new_to_a_select_where_rows_have_no_names(tmp_path):
+    pytest.importorskip("duckdb")
+    learned, y = features(FRAME).reset_index(drop=True), answers(FRAME, "binary")
+    clf = AttentionClassifier("given", relations=[HOUSEHOLD], labels=True).fit(learned, np.asarray(y))
+    assert export_table(clf, "sql", tmp_path / "out", learned).difference < 1e-9
+
+
+def test_names_of_columns_that_the_answer_has_or_that_differ_in_case_alone(tmp_path):
+    pytest.importorskip("duckdb")
+    learned, y = features(FRAME).reset_index(drop=True), np.asarray(answers(FRAME, "binary"))
+    clf = AttentionClassifier("given", relations=[HOUSEHOLD], id="prediction")
+    clf.fit(learned.assign(prediction=range(69)), y)
+    with pytest.raises(UsageError, match="Its id column 'prediction' is called like a column of the answer"):
+        export_table(clf, "sql", tmp_path / "out", learned.assign(prediction=range(69)))
+    other = AttentionClassifier("none").fit(learned.rename(columns={"age": "Row", "income": "ROW_ID"}), y)
+    assert table_sql.id_column(other) == "axw_row"
+    assert (
+        export_table(other, "sql", tmp_path / "two", learned.rename(columns={"age": "Row", "income": "ROW_ID"})).rows
+        == 69
+    )

@@ -88,3 +88,15 @@ def test_what_is_not_allowed():
         corrected_interval([1.0, 2.0], 8, 2, level=95)
     with pytest.raises(UsageError, match="test_size 0; both must be above 0"):
         corrected_interval([1.0, 2.0], 8, 0)
+
+
+def test_what_is_rounding_is_a_share_of_the_losses():
+    d = np.array([1.0, 2.0, 1.5, 1.8]) * 1e-15
+    assert corrected_interval(d, 8, 2) == (0.0, 0.0, 0.0, 1.0)
+    large = corrected_interval(d * 1e15, 8, 2, scale=2.0)
+    small = corrected_interval(d, 8, 2, scale=2e-15)
+    np.testing.assert_allclose(np.array(small[:3]) * 1e15, large[:3])
+    assert small.p == pytest.approx(large.p)
+    assert (
+        holm_intervals([d], [(8, 2)], scales=[2e-15])[0].above_zero and not holm_intervals([d], [(8, 2)])[0].above_zero
+    )

@@ -154,7 +154,9 @@ def test_text_and_numbers_do_not_match():
     error = refused(lambda: SameValue("t").given(text, numbers))
     assert error.what == "keys do not match: '007' vs 7 (text and number)."
     assert error.where == "column 't', relation 'same t'"
-    assert error.todo == "Make both columns text, or both numbers; keys with leading zeros must be read as text."
+    assert error.todo == (
+        "Make both columns text, both numbers, or both dates of one kind; keys with leading zeros must be read as text."
+    )
     assert refused(lambda: Ref("s").given(text, numbers)).what.startswith("keys do not match: '7' vs 7 ")
     edges = Edges(pd.DataFrame({"a": ["007"], "b": ["008"]}), "a", "b")
     error = refused(lambda: edges.given(numbers, numbers))

@@ -66,17 +66,19 @@ def align(
 def read_dictionary(path: Path) -> dict[str, str]:
     """`word TAB translation`, one a line. `DataError` names the line that is not so."""
     from axw.data import read_lines
+    from axw.data.words import BLANKS
 
     words = {}
     for number, line in enumerate(read_lines(str(path)), 1):
         word, tab, said = line.partition("\t")
-        if not line.strip():
+        word, said = word.strip(BLANKS), said.strip(BLANKS)
+        if not line.strip(BLANKS):
             continue
-        if not tab or not word.strip() or not said.strip():
+        if not tab or not word or not said:
             raise DataError(
                 f"{line[:60]!r} is not an entry; allowed: a word, a tab, and its translation.",
                 f"Line {number} of {path}.",
                 "Write a dictionary with axw align --dictionary, or correct the line.",
             )
-        words[word.strip()] = said.strip()
+        words[word] = said
     return words

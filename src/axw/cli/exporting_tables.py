@@ -11,7 +11,7 @@ from axw.errors import UsageError
 
 def export_table(model: Any, run: Path, to: str | None, save: Path | None, rows: Path | None, json: bool) -> None:
     """Write a fitted table model as a scorecard, SQL or ONNX."""
-    from axw.cli.tables import read
+    from axw.cli.tables import read, text_columns
     from axw.export.tables import TABLE_TARGETS
     from axw.export.tables import export_table as write
 
@@ -27,7 +27,7 @@ def export_table(model: Any, run: Path, to: str | None, save: Path | None, rows:
             f"axw export {run}",
             "Add rows like those that it will be asked: --rows FILE",
         )
-    proof = write(model, str(to), save, read(rows).frame)
+    proof = write(model, str(to), save, read(rows, text_columns(model)).frame)
     if json:
         result_json(proof.to_json())
     else:

@@ -121,7 +121,7 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
         )
         engines.fit(engine.value, asked, save, context.value, overwrite, typed_again(called, **again))
         return
-    read = tables.read(file)
+    read = tables.read(file, identity=id)
     X, Y = tables.split_targets(read, target, listed(drop), id)
     related = relations(specs, list(X.columns), read.name)
     check_relations(X, related, id)

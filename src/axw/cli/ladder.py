@@ -91,7 +91,7 @@ def table(  # noqa: PLR0913 (a command line has as many parameters as it has opt
     tables.named_rows(specs, id)
     measured = tables.measured(specs, group, favourable, use_group)
     place = checked(report, no_report)
-    read = tables.read(file)
+    read = tables.read(file, identity=id)
     left_out = [*listed(drop), *measured]
     values = tables.group_values(read, target, group)
     parts = tables.split(read, target, left_out, id)

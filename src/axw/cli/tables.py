@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,12 +35,58 @@ class Table(NamedTuple):
         return {"path": self.name, "rows": rows, "columns": columns, "bytes": self.size, "sha256": self.sha256}
 
 
-def read(path: Path) -> Table:
-    """The table in a file, or on stdin where the path is `-`."""
+def read(path: Path, text: Collection[str] = (), identity: str | None = None) -> Table:
+    """The table in a file, or on stdin where the path is `-`.
+
+    text       columns that stay text (`text_columns` of the model that is asked)
+    identity   the column that names the rows: text, but for whole numbers, so that 1.1 and 1.10 are two names
+    """
+    table = _read(path, text)
+    if identity is not None and identity not in text and identity in table.frame.columns:
+        from pandas.api import types
+
+        if not types.is_integer_dtype(table.frame[identity]) and str(path) != "-":
+            table = _read(path, {*text, identity})
+    return table
+
+
+def text_columns(model: Any) -> set[str]:
+    """The columns that a model learned as text: in another file their cells may all look like numbers, dates or truth values,
+    and 1E5 would no longer be the level "1E5"."""
+    from pandas.api import types
+
+    reader = getattr(model, "_reader", None)
+    if reader is None:
+        return set()
+    found = {part.name for part in reader.columns.parts if getattr(part, "levels", None) and _changes(part.levels)}
+    rows = model.memory_.rows
+    found |= {str(name) for name in rows.columns if types.infer_dtype(rows.columns[name], skipna=True) == "string"}
+    if model.id is not None and types.infer_dtype(rows.ids[:100], skipna=True) == "string":
+        found.add(str(model.id))
+    classes = getattr(model, "classes_", None)
+    if classes is not None and types.infer_dtype(classes, skipna=True) == "string":
+        from axw.models.tables.answers import target_columns
+
+        found |= set(target_columns(model))
+    return found
+
+
+def _changes(levels: Sequence[str]) -> bool:
+    """Whether the levels, read as values, would be other levels, or are no values at all."""
+    import pyarrow as pa
+
+    from axw.data.cells import typed
+    from axw.data.values import level_texts
+
+    values = typed(pa.chunked_array([list(levels)], pa.string()), frozenset())
+    return values.dtype == "str" or sorted(level_texts(values)[1]) != sorted(levels)
+
+
+def _read(path: Path, text: Collection[str]) -> Table:
     from axw.data import read_table
 
     if str(path) != "-":
-        frame = read_table(path)  # says what is wrong with the path, where something is
+        frame = read_table(path, text=text)  # says what is wrong with the path, where something is
         return Table(str(path), _numbered(frame), *_digest(path))
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("The table is to come from stdin, and stdin is a terminal.", "-", "Pipe a file: < table.csv")
@@ -48,7 +94,7 @@ def read(path: Path) -> Table:
         copy = Path(folder) / "stdin"
         copy.write_bytes(sys.stdin.buffer.read())
         try:
-            frame = read_table(copy)
+            frame = read_table(copy, text=text)
         except AxwError as error:
             raise type(error)(error.what, error.where.replace(str(copy), "stdin"), error.todo) from error
         return Table("-", _numbered(frame), *_digest(copy))

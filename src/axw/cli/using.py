@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -82,8 +83,10 @@ def predict(model: Model, file: Rows = Path("-"), json: Json = False, output: Ou
 
         _write(output, predicted(fitted, file, json))
         return
-    table, frame = _rows(file)
+    table, frame = _rows(file, fitted)
     answers = fitted.predict(frame)
+    for column, count in _unseen(fitted, frame).items():
+        say(f"{count} of {len(frame)} rows have a {column} that the model did not learn from")
     classes = [str(value) for value in getattr(fitted, "classes_", [])]
     chances = fitted.predict_proba(frame) if classes else None
     name, ids = _ids(fitted, table)
@@ -150,11 +153,13 @@ def explain(  # noqa: PLR0913 (a command line has as many parameters as it has o
 
     asked = Asked(reasons, adverse, wording, reference, applicant_view)
     asked.check()
+    _one_format(json, format)
     if output is not None:
         writable_file(output)
     fitted = _loaded(model)
     if is_text(fitted):
         asked.only_of_rows()
+        _no_rows(file, row)
         shown = "words" if unit is None else unit.value
         _write(output, tell_text(fitted, text, target, shown, "json" if json else format.value))
         return
@@ -164,7 +169,7 @@ def explain(  # noqa: PLR0913 (a command line has as many parameters as it has o
             "axw explain",
             "Name a row: axw explain MODEL FILE --row ID",
         )
-    table, frame = _rows(file)
+    table, frame = _rows(file, fitted)
     _, ids = _ids(fitted, table)
     places = [i for i, each in enumerate(ids) if str(each) == row]
     if not places:
@@ -193,6 +198,16 @@ def explain(  # noqa: PLR0913 (a command line has as many parameters as it has o
         from axw.show.explanation import explanation_page
 
         _write(output, explanation_page(value, f"Why this prediction for row {row}"))
+
+
+def _one_format(json: bool, format: Format) -> None:
+    if json and format in (Format.html, Format.svg):
+        raise UsageError(f"--json is said beside --format {format.value}; allowed: one of the two.", "axw explain")
+
+
+def _no_rows(file: Path, row: str) -> None:
+    if str(file) != "-" or row != "1":
+        raise UsageError("A model of text has no FILE and no --row.", "axw explain", "Ask about a line: --text LINE")
 
 
 def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has options)
@@ -241,15 +256,9 @@ def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has 
         raise UsageError("Only a translator has buckets of source lengths.", "--buckets", "Leave it away.")
     if reference is not None:
         raise UsageError("A model of a table has no REFERENCE: the answers are a column of FILE.", str(reference))
-    table, frame = _rows(file)
+    table, frame = _rows(file, fitted)
     targets = target_columns(fitted)
-    for target in targets:
-        if target not in frame.columns:
-            todo = "Give a table that holds the answers, or use axw predict."
-            raise DataError(f"{table.name} has no column {target!r}, which the model predicts.", table.name, todo)
-    known = frame[frame[targets].notna().all(axis=1)]
-    if len(known) < len(frame):
-        say(f"{len(frame) - len(known)} of {len(frame)} rows have no {' or '.join(targets)} and were left out")
+    known = _answered(table, targets)
     measures = evaluating.table_measures(fitted, known, targets)
     facts = {"schema": "axw.evaluate/1", "rows": len(known), "data": table.facts()}
     _told(measures, [f"{len(known)} rows"], json, facts)
@@ -258,6 +267,22 @@ def evaluate(  # noqa: PLR0913 (a command line has as many parameters as it has 
         with place.attempt():
             reports.of_table_evaluation(fitted, table, known, targets, measures, place, typed_again(context))
     _hold(gates, measures)
+
+
+def _answered(table: Table, targets: Sequence[str]) -> pd.DataFrame:
+    """The rows whose answers are known; how many are not is said. `DataError` where there is no such column, or no such row."""
+    for target in targets:
+        if target not in table.frame.columns:
+            todo = "Give a table that holds the answers, or use axw predict."
+            raise DataError(f"{table.name} has no column {target!r}, which the model predicts.", table.name, todo)
+    frame = table.frame
+    known = frame[frame[targets].notna().all(axis=1)]
+    if known.empty:
+        what = f"No row of {table.name} has {' and '.join(targets)}."
+        raise DataError(what, table.name, "Give rows whose answers are known, or use axw predict.")
+    if len(known) < len(frame):
+        say(f"{len(frame) - len(known)} of {len(frame)} rows have no {' or '.join(targets)} and were left out")
+    return known
 
 
 def _beside(model: Path, file: Path) -> Place:
@@ -302,11 +327,18 @@ def _loaded(model: Path) -> Any:
     return load(model)
 
 
-def _rows(file: Path) -> tuple[Table, pd.DataFrame]:
+def _rows(file: Path, fitted: Any) -> tuple[Table, pd.DataFrame]:
+    """The table, in the types that the model learned from."""
     from axw.cli import tables
 
-    table = tables.read(file)
+    table = tables.read(file, tables.text_columns(fitted))
     return table, table.frame
+
+
+def _unseen(fitted: Any, frame: pd.DataFrame) -> dict[str, int]:
+    """Column: how many rows have a level that has no column of its own."""
+    reader = getattr(fitted, "_reader", None)
+    return {} if reader is None else dict(reader.columns.unseen(frame))
 
 
 def _ids(fitted: Any, table: Table) -> tuple[str, list[Any]]:
@@ -316,7 +348,10 @@ def _ids(fitted: Any, table: Table) -> tuple[str, list[Any]]:
     if fitted.id not in table.frame.columns:
         what = f"{table.name} has no column {fitted.id!r}, by which the model knows the rows."
         raise DataError(what, table.name, "Add the column.")
-    return str(fitted.id), _plain(table.frame[fitted.id])
+    from axw.data.values import value_text
+
+    names = _plain(table.frame[fitted.id])
+    return str(fitted.id), [value_text(name) if isinstance(name, date) else name for name in names]
 
 
 def _plain(values: Any) -> Any:

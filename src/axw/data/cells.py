@@ -24,10 +24,23 @@ _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6
 _EXACT = 2**53
 
 
+def as_text(texts: pa.ChunkedArray, missing: frozenset[str] = MISSING) -> pd.Series:
+    """The column as the text that it is, missing where it is one of `missing`."""
+    texts = _without(texts, missing)
+    if texts.null_count == len(texts):
+        return pd.Series([None] * len(texts), dtype="float64")
+    return texts.to_pandas().astype("str")
+
+
+def _without(texts: pa.ChunkedArray, missing: frozenset[str]) -> pa.ChunkedArray:
+    if not missing:
+        return texts
+    return pc.if_else(pc.is_in(texts, pa.array(sorted(missing), pa.string())), None, texts)
+
+
 def typed(texts: pa.ChunkedArray, missing: frozenset[str] = MISSING) -> pd.Series:
     """The column of values, missing where the text is one of `missing`."""
-    if missing:
-        texts = pc.if_else(pc.is_in(texts, pa.array(sorted(missing), pa.string())), None, texts)
+    texts = _without(texts, missing)
     gaps = texts.null_count > 0
     if texts.null_count == len(texts):
         return pd.Series([None] * len(texts), dtype="float64")

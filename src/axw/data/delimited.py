@@ -185,8 +185,15 @@ def _per_record(octets: np.ndarray, outside: np.ndarray, ends: np.ndarray, separ
 
 def _names(header: bytes, separator: str, where: str) -> list[str]:
     text = header.removesuffix(b"\r").decode()
-    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), [])
     where = f"{where}, line 1"
+    try:
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True), [])
+    except csv.Error as error:
+        raise DataError(
+            f"The names of the columns cannot be read: {error}.",
+            where,
+            "Give a table whose first line is column names.",
+        ) from error
     empty = [at for at, name in enumerate(names, start=1) if not name.strip()]
     if empty or not names:
         raise DataError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import math
+import re
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from axw.storage.foreign import remove_tree, scratch_folder
 
 PROVED = 1e-9
 ROWS, MEMORY = "rows", "memory"
+_NEW = 10**12  # the first name of rows that are new to a model whose rows have no names
+_ANSWER = re.compile(r"prediction|(p|score)_\d+")  # columns of the answer
 
 
 def faults(model: Any) -> list[str]:
@@ -31,6 +35,8 @@ def faults(model: Any) -> list[str]:
         wrong.append("It predicts several numbers at once.")
     if model._reader.hashing is not None and _related(model):
         wrong.append("Its remembered keys are hashes (context='hashed').")
+    if model.id is not None and _ANSWER.fullmatch(str(model.id).casefold()):
+        wrong.append(f"Its id column {model.id!r} is called like a column of the answer; rename it, and fit again.")
     return wrong
 
 
@@ -42,8 +48,9 @@ def id_column(model: Any) -> str:
     """The column of `rows` that names them; the answer has it too."""
     if model.id is not None:
         return str(model.id)
-    used = set(model._reader.columns.used) | set(model._reader.keys)
-    return next(name for name in ("row", "row_id", "axw_row") if name not in used)
+    used = {str(name).casefold() for name in (*model._reader.columns.used, *model._reader.keys)}
+    names = chain(("row", "row_id", "axw_row"), (f"axw_row_{number}" for number in count(2)))
+    return next(name for name in names if name not in used)
 
 
 def files(model: Any, X: pd.DataFrame) -> dict[str, bytes]:
@@ -172,6 +179,8 @@ def prove(model: Any, made: dict[str, bytes], X: pd.DataFrame) -> TableProof:
 
     duckdb = installed("duckdb")
     scratch = scratch_folder()
+    if not model._reader.named:
+        X = X.set_axis(range(_NEW, _NEW + len(X)))  # to the SELECT no row is one that is remembered
     rows = asked(model, X)
     try:
         for name, data in (made | {f"{ROWS}.parquet": _parquet(rows)}).items():

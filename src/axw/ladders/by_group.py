@@ -129,6 +129,9 @@ def by_group(
     labels = group_labels(group, len(held.y))
     chosen = _class(held.classes, favourable)
     units, drawn = _units(held)
+    names, counts = np.unique(labels, return_counts=True)
+    groups = dict(zip(names.tolist(), counts.tolist(), strict=True))
+    compared = _text(reference) or _largest(groups, [labels[at] for at in held.places.values()])
     lines = []
     for question in ladder.questions:
         at = held.places[question.name]
@@ -136,17 +139,20 @@ def by_group(
         draws = Draws(units[at], weight, resamples, seed)
         for rung, P in held.predictions[question.name].items():
             found = group_measures(
-                held.y[at], P, labels[at], favourable=chosen, cut=cut, reference=_text(reference), draws=draws
+                held.y[at], P, labels[at], favourable=chosen, cut=cut, reference=compared, draws=draws
             )
             lines += [GroupLine(question.name, rung, each) for each in found]
-    names, counts = np.unique(labels, return_counts=True)
-    groups = dict(zip(names.tolist(), counts.tolist(), strict=True))
-    compared = _text(reference) or max(groups, key=lambda name: groups[name])
     use = {question.name: ladder.choices[question.name].rung for question in ladder.questions}
     name = str(getattr(group, "name", None) or "group")
     return ByGroup(
         name, groups, str(held.classes[chosen]), cut, compared, drawn, tuple(lines), _homophily(held, labels), use
     )
+
+
+def _largest(groups: dict[str, int], asked: list[np.ndarray]) -> str:
+    """The largest group of those that every question asks about; of all where there is none."""
+    everywhere = [name for name in groups if all((labels == name).any() for labels in asked)]
+    return max(everywhere or groups, key=lambda name: groups[name])
 
 
 def group_labels(group: Any, rows: int) -> np.ndarray:

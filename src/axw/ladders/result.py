@@ -180,7 +180,7 @@ def _cell(
     metrics = {name: _mean(values) for name, values in answer.folds.items()}
     if primary == "log_loss":
         metrics["calibration_error"] = answer.calibration
-    loss = corrected_interval(answer.folds[primary], question.train_size, question.test_size, level)
+    loss = corrected_interval(answer.folds[primary], question.train_size, question.test_size, level, scale=0.0)
     return Cell(metrics, loss, compared.get(rung.name), _mean(answer.seconds), "")
 
 

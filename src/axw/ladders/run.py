@@ -59,6 +59,7 @@ def ladder(
         raise UsageError(f"jobs is {jobs!r}; allowed: a whole number of at least 1.", "jobs")
     frame, relations = as_frame(X), as_relations(relations)
     check_named(frame, relations, id)
+    y = _one_column(y)
     task = _task(y, rungs)
     target = _target(y, task, len(frame))
     rungs = _checked(table_rungs(task, relations, seed, id) if rungs is None else rungs)
@@ -105,6 +106,21 @@ def _held_out(
     return HeldOut(target.codes, target.classes, ids, places, predictions, relations, who)
 
 
+def _one_column(y: Any) -> Any:
+    """The target as one column. `DataError` where it has several."""
+    y = np.asarray(y) if isinstance(y, list | tuple) else y
+    if getattr(y, "ndim", 1) < 2:
+        return y
+    values = y if isinstance(y, pd.DataFrame) else pd.DataFrame(np.asarray(y))
+    if values.shape[1] != 1:
+        raise DataError(
+            f"The target has {values.shape[1]} columns; allowed: one, for a ladder is climbed for one answer.",
+            "y",
+            "Give one column, such as y['a'].",
+        )
+    return values.iloc[:, 0]
+
+
 def _task(y: Any, rungs: Sequence[Rung] | None) -> str:
     """What the estimators are; without any, what the target looks like."""
     if not rungs:
@@ -122,7 +138,7 @@ def _task(y: Any, rungs: Sequence[Rung] | None) -> str:
 
 
 def _target(y: Any, task: str, rows: int) -> Target:
-    series = pd.Series(np.asarray(y) if isinstance(y, list | tuple) else y)
+    series = pd.Series(y)
     if len(series) != rows:
         raise DataError(f"The target has {len(series)} values for {rows} rows.", "y", "Give one value for each row.")
     missing = int(series.isna().sum())

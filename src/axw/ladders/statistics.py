@@ -10,7 +10,7 @@ from scipy import stats
 
 from axw.errors import UsageError
 
-# Differences below this are rounding: two ways of computing one model differ by as much.
+# Differences below this share of the losses are rounding: two ways of computing one model differ by as much.
 ROUNDING = 1e-12
 
 
@@ -32,7 +32,11 @@ class Interval(NamedTuple):
 
 
 def corrected_interval(
-    differences: Sequence[float] | np.ndarray, train_size: float, test_size: float, level: float = 0.95
+    differences: Sequence[float] | np.ndarray,
+    train_size: float,
+    test_size: float,
+    level: float = 0.95,
+    scale: float = 1.0,
 ) -> Interval:
     """The corrected resampled t interval: mean(d) ± t(J - 1) sqrt((1 / J + n_test / n_train) var(d)).
 
@@ -41,6 +45,7 @@ def corrected_interval(
     generalization error").
     Folds that do not differ at all: the interval is the mean alone, p = 1 where it is 0 (up to rounding) and p = 0 elsewhere.
     Fewer than two folds say nothing: interval without ends, p = 1.
+    scale: how large the losses are that were subtracted; differences of less than 1e-12 of it are rounding.
 
     Raises UsageError for a level outside (0, 1) or sizes that are not positive.
     """
@@ -53,7 +58,7 @@ def corrected_interval(
     mean = float(d.mean()) if len(d) else float("nan")
     if len(d) < 2:
         return Interval(mean, float("-inf"), float("inf"), 1.0)
-    if np.abs(d).max() <= ROUNDING:
+    if np.abs(d).max() <= ROUNDING * scale:
         return Interval(0.0, 0.0, 0.0, 1.0)
     error = float(np.sqrt((1 / len(d) + test_size / train_size) * d.var(ddof=1)))
     if error <= ROUNDING * abs(mean):
@@ -80,17 +85,20 @@ def holm_intervals(
     differences: Sequence[Sequence[float] | np.ndarray],
     sizes: Sequence[tuple[float, float]],
     level: float = 0.95,
+    scales: Sequence[float] | None = None,
 ) -> list[Interval]:
     """Corrected intervals of m comparisons that exclude 0 exactly where Holm's procedure finds a difference; p is Holm's.
 
-    differences  m arrays (J,);  sizes  m pairs (train_size, test_size)
+    differences  m arrays (J,);  sizes  m pairs (train_size, test_size);  scales  m, of `corrected_interval`; None: 1
 
     Holm tests the k-th smallest p against alpha / (m - k + 1) and stops at the first that fails. Each interval is taken at the
     level of the test that decided it: 1 - alpha / (m - k + 1) down to that first failure, and the failure's level after it
     (Serlin 1993, "Confidence intervals and the scientific method: a case for Holm on the range"). So the decisions together
     hold the family-wise error alpha; each interval by itself covers at `level` or more, all of them at once need not.
     """
-    alone = [corrected_interval(d, train, test, level) for d, (train, test) in zip(differences, sizes, strict=True)]
+    scales = [1.0] * len(sizes) if scales is None else scales
+    given = list(zip(differences, sizes, scales, strict=True))
+    alone = [corrected_interval(d, train, test, level, scale) for d, (train, test), scale in given]
     adjusted = holm([interval.p for interval in alone])
     alpha, m = 1 - level, len(alone)
     intervals = list(alone)
@@ -100,7 +108,7 @@ def holm_intervals(
         if not stopped:
             share = alpha / (m - k)
             stopped = alone[i].p > share
-        train_size, test_size = sizes[i]
-        wide = corrected_interval(differences[i], train_size, test_size, 1 - share)
+        d, (train_size, test_size), scale = given[i]
+        wide = corrected_interval(d, train_size, test_size, 1 - share, scale)
         intervals[i] = wide._replace(p=float(adjusted[i]))
     return intervals

@@ -78,9 +78,18 @@ def compare(
     alive = [rung.name for rung in rungs if not answers[rung.name].failed]
     lower = {name: [below for below in _lower(rungs, name) if below in alive] for name in alive}
     pairs = [(name, lower[name][0]) for name in alive if lower[name]]
-    differences = [answers[name].folds[primary] - answers[below].folds[primary] for name, below in pairs]
-    intervals = holm_intervals(differences, [(question.train_size, question.test_size)] * len(pairs), level)
+    intervals = _differences(answers, pairs, question, primary, level)
     return {name: Comparison(below, found) for (name, below), found in zip(pairs, intervals, strict=True)}
+
+
+def _differences(
+    answers: Answers, pairs: Sequence[tuple[str, str]], question: Question, primary: str, level: float
+) -> list[Interval]:
+    """The loss of each pair's first minus that of its second; what is rounding is a share of the losses, whatever their unit."""
+    losses = [(answers[one].folds[primary], answers[other].folds[primary]) for one, other in pairs]
+    sizes = [(question.train_size, question.test_size)] * len(pairs)
+    scales = [float(np.nan_to_num(np.abs(np.concatenate(both))).max(initial=0.0)) for both in losses]
+    return holm_intervals([one - other for one, other in losses], sizes, level, scales)
 
 
 def choose(
@@ -100,8 +109,7 @@ def choose(
     alive = list(means)
     best = min(alive, key=means.__getitem__)
     simpler = alive[: alive.index(best)]
-    losses = [answers[name].folds[primary] - answers[best].folds[primary] for name in simpler]
-    worse = holm_intervals(losses, [(question.train_size, question.test_size)] * len(simpler), level)
+    worse = _differences(answers, [(name, best) for name in simpler], question, primary, level)
     behind = {
         lower
         for name, comparison in compared.items()

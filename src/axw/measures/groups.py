@@ -19,6 +19,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from axw.errors import DataError, UsageError
+from axw.measures.tables import bins_of
 
 GROUP_MEASURES = (
     "selection_rate",
@@ -140,9 +141,7 @@ def _sums(
     confidence = P.max(1)
     for g in range(int(place.max()) + 1):
         mine = np.flatnonzero(place == g)
-        parts = np.array_split(mine[np.argsort(confidence[mine], kind="stable")], max(1, min(BINS, len(mine))))
-        for b, part in enumerate(parts):
-            bins[part] = b
+        bins[mine] = bins_of(confidence[mine], BINS)
     values = [
         (_TOTAL, np.ones(len(y))),
         (_SELECTED, selected.astype(float)),

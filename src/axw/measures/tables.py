@@ -67,13 +67,22 @@ class CalibrationBins(NamedTuple):
     n: np.ndarray
 
 
+def bins_of(confidence: np.ndarray, bins: int) -> np.ndarray:
+    """The bin (n,) of each row: bins of equal count by rising confidence, equal ones (to 12 decimals) in the bin of the first."""
+    confidence = np.round(confidence, 12)
+    order = np.sort(confidence)
+    sizes = [len(part) for part in np.array_split(order, max(1, min(bins, len(order))))]
+    return np.repeat(np.arange(len(sizes)), sizes)[np.searchsorted(order, confidence, side="left")]
+
+
 def calibration_bins(y: np.ndarray, P: np.ndarray, bins: int = 10) -> CalibrationBins:
     """Rows sorted by the probability of their likeliest class, in bins of equal count (at most one bin a row).
 
-    Rows of equal probability stay in their order, so the bins are the same in every run.
+    Rows of equal probability are in one bin, so the bins do not depend on the order of the rows.
     """
     confidence, right = P.max(1), P.argmax(1) == y
-    parts = np.array_split(np.argsort(confidence, kind="stable"), max(1, min(bins, len(y))))
+    bin_of = bins_of(confidence, bins)
+    parts = [np.flatnonzero(bin_of == b) for b in np.unique(bin_of)]
     return CalibrationBins(
         np.array([confidence[part].mean() for part in parts]),
         np.array([right[part].mean() for part in parts]),

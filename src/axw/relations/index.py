@@ -6,8 +6,11 @@ that the asking rows may read, and the relation over those. A over them is a par
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, NamedTuple
+from decimal import Decimal
+from numbers import Real
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,10 +51,7 @@ class KeyIndex:
         """int64 (n,), -1 where a key (Python objects, None for a missing one) is not there."""
         same_kinds(keys, self._examples, where)
         if self._whole:
-            whole = [
-                int(key) if isinstance(key, int | float | np.number) and key == key and key == int(key) else None
-                for key in keys
-            ]
+            whole = [_whole(key) for key in keys]
             there = np.array([key is not None and -(2**63) <= key < 2**63 for key in whole], dtype=bool)
             found = np.full(len(keys), -1, np.int64)
             known = np.array([key for key, here in zip(whole, there, strict=True) if here], dtype=np.int64)
@@ -59,6 +59,14 @@ class KeyIndex:
             return found
         found = self._index.get_indexer(pd.Index(keys, dtype=object))
         return np.where(keys.isna().to_numpy(), -1, found).astype(np.int64)
+
+
+def _whole(key: Any) -> int | None:
+    """The key as a whole number; None where it is none."""
+    if not isinstance(key, Real | Decimal) or not math.isfinite(key):
+        return None
+    whole = int(math.floor(key))
+    return whole if key == whole else None
 
 
 class Members:

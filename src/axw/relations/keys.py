@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,8 @@ _KINDS = {
     "period": "date",
     "empty": "",
 }
+_MAY_BE_DAYS = {"date", "datetime", "mixed"}  # a day of the standard library equals no Timestamp
+_WITH_ZONE = "date with a time zone"
 _NO_TEXT = {name for name, kind in _KINDS.items() if kind != "text"}
 
 
@@ -38,14 +41,20 @@ def objects(values: Any) -> pd.Series:
         column = column.astype(column.cat.categories.dtype)
     column = column.reset_index(drop=True).astype(object)
     missing = column.isna()
-    if pd.api.types.infer_dtype(column, skipna=True) not in _NO_TEXT:
+    known = pd.api.types.infer_dtype(column, skipna=True)
+    if known in _MAY_BE_DAYS:
+        column = column.map(lambda v: pd.Timestamp(v) if type(v) is date else v).astype(object)
+    if known not in _NO_TEXT:
         missing |= np.fromiter((isinstance(v, str) and not v.strip() for v in column), bool, len(column))
     return column.where(~missing, None) if missing.any() else column
 
 
 def kinds(values: Any) -> frozenset[str]:
-    """The kinds of keys in a column: "text", "number", "date". Other objects have none, and match only themselves."""
+    """The kinds of keys in a column: "text", "number", "date", "date with a time zone". Other objects have none, and match only
+    themselves."""
     known = pd.api.types.infer_dtype(values, skipna=True)
+    if known in ("datetime64", "datetime") and getattr(_first(pd.Series(values)), "tzinfo", None) is not None:
+        return frozenset({_WITH_ZONE})
     if known in _KINDS:
         return frozenset({_KINDS[known]} - {""})
     types = {type(value) for value in values}
@@ -60,7 +69,7 @@ def same_kinds(left: pd.Series, right: pd.Series, where: str) -> None:
         raise DataError(
             f"keys do not match: {_first(left)!r} vs {_first(right)!r} ({_join(left_kinds)} and {_join(right_kinds)}).",
             where,
-            "Make both columns text, or both numbers; keys with leading zeros must be read as text.",
+            "Make both columns text, both numbers, or both dates of one kind; keys with leading zeros must be read as text.",
         )
 
 

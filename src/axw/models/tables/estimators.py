@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
@@ -108,7 +107,7 @@ class _AttentionModel(BaseEstimator):
 
     def _smooth(self, rows: TableRows, relations: Sequence[Relation], loss: np.ndarray, seed: int) -> None:
         codes = cast(Any, self)._memory_codes()
-        held = held_rows(cast(Any, self).validation, rows.rows.ids, codes >= 0, self._reader.positions)
+        held = held_rows(cast(Any, self).validation, rows.rows.ids, codes >= 0)
         step = SmoothingStep(relations, self.penalty)
         found = step.solve(rows, codes, loss, held, seed)
         self.step_, self.fitted_, self._held_out, self._iterations = step, found, found.held_out, 1
@@ -269,7 +268,7 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
         Y = one_hot[:, 1:] if len(self.classes_) == 2 else one_hot
         loss = np.ones(len(frame)) if weight is None else weight.copy()
         if self.class_weight is not None:
-            loss[known] *= compute_sample_weight(self.class_weight, labels)
+            loss[known] *= answers.class_weights(self.class_weight, labels, codes, loss[known])
         name = getattr(y, "name", None) or "y"
         targets = [f"{name} = {value}" for value in (self.classes_[1:] if len(self.classes_) == 2 else self.classes_)]
         self._fit(frame, Y, "classes", targets, weight, loss)
@@ -294,7 +293,8 @@ class AttentionClassifier(ClassifierMixin, _AttentionModel):
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """log_loss, auroc, accuracy, brier and calibration_error of rows that were not learned from."""
-        truth, P = answers.one_column(y, None), self.predict_proba(X)
+        P = self.predict_proba(X)
+        truth = answers.asked_classes(y, self.classes_, len(P))
         # A class that was never learned gets the probability that it was given: none.
         unknown = [value for value in np.unique(truth) if value not in set(self.classes_.tolist())]
         classes = [*self.classes_.tolist(), *unknown]

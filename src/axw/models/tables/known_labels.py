@@ -36,10 +36,11 @@ def known_labels(y: Any, n: int, missing_allowed: bool) -> KnownLabels:
     return KnownLabels(answers.one_column(labels, None), known)
 
 
-def held_rows(validation: Any, ids: np.ndarray, known: np.ndarray, positions: bool) -> np.ndarray:
-    """(n,) True for the rows named in `validation`: by id, or by place where rows have no names.
+def held_rows(validation: Any, ids: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """(n,) True for the rows named in `validation`: by id, which is their place in X where rows have no names.
 
-    Raises `DataError` for a name that is no row, a row without a label, and where no row is left to learn from.
+    Raises `UsageError` for what is no list of ids, `DataError` for a name that is no row, a row without a label, and where no row
+    is left to learn from.
     """
     held = np.zeros(len(ids), dtype=bool)
     if validation is None:
@@ -50,8 +51,14 @@ def held_rows(validation: Any, ids: np.ndarray, known: np.ndarray, positions: bo
             "validation",
             "Give the names of the rows, as in the index or the id column: validation=X.index[:500].",
         )
-    place = {i if positions else identity: i for i, identity in enumerate(ids)}
+    place = {identity: i for i, identity in enumerate(ids)}
     names = np.asarray(validation, dtype=object).reshape(-1)
+    if len(names) and all(isinstance(name, bool | np.bool_) for name in names):
+        raise UsageError(
+            f"validation is a mask of {len(names)} True and False; allowed: None, or a list of the ids of rows.",
+            "validation",
+            "Give the names of the rows that it marks: validation=X.index[mask].",
+        )
     lost = [name for name in names if name not in place]
     if lost:
         raise DataError(

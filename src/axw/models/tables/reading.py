@@ -15,7 +15,9 @@ from axw.errors import DataError, did_you_mean
 from axw.models.tables.problem import TableRows
 from axw.models.tables.saved_keys import Hashing
 from axw.relations import KeyIndex, Relation, Rows, check_named, only_keys, only_numbered
-from axw.relations.keys import objects
+from axw.relations.keys import objects, same_kinds
+
+_EXAMPLES = 100  # ids of the memory that tell of what kind they are
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ class Reader:
         columns are equal as well; and never where rows have no names. `known` finds the remembered names."""
         asking = self.rows(X)
         if self.named:
+            if self.id is not None:
+                same_kinds(objects(asking.rows.ids), objects(memory.rows.ids[:_EXAMPLES]), f"column {self.id}")
             return asking
         ids = asking.rows.ids.copy()
         there = np.full(len(ids), -1) if known is None else known.places(objects(ids), "the index of X")

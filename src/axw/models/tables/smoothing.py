@@ -213,9 +213,14 @@ def _folds(codes: np.ndarray, learned: np.ndarray, held: np.ndarray, seed: int) 
             )
             warnings.warn(text, DataWarning)
         return [(learned, held)]
-    fewest = int(np.bincount(codes[learned])[np.unique(codes[learned])].min())
-    if fewest < 2:
+    count = np.bincount(codes[learned])[codes[learned]]
+    alone, several = learned[count < 2], learned[count >= 2]  # the only label of a class is always learned from
+    if not len(several):
+        warnings.warn(
+            "Every class has one label, so that the settings are chosen on the rows learned from.", DataWarning
+        )
         return [(learned, learned)]
-    split = StratifiedKFold(min(5, fewest), shuffle=True, random_state=seed)
-    found = [(learned[a], learned[b]) for a, b in split.split(np.zeros(len(learned)), codes[learned])]
+    split = StratifiedKFold(min(5, int(count[count >= 2].min())), shuffle=True, random_state=seed)
+    parts = split.split(np.zeros(len(several)), codes[several])
+    found = [(np.sort(np.concatenate([several[a], alone])), several[b]) for a, b in parts]
     return found if len(learned) <= FEW else found[:1]
