@@ -64,7 +64,7 @@ def said(kind: type[Exception], call: Any) -> str:
         ),
         (
             {"random_state": "zero"},
-            "random_state is 'zero'.\nrandom_state\nGive an integer, None (= 0), or a RandomState.",
+            "random_state is 'zero'.\nrandom_state\nGive a whole number of at least 0, None (= 0), or a RandomState.",
         ),
         ({"categorical": "all"}, "categorical='all'"),
         ({"categorical": ["regoin"]}, "There is no column 'regoin'.\nparameter categorical\n"),
