@@ -262,3 +262,11 @@ def test_a_dictionary_is_read_as_it_is_written_whatever_blanks_its_words_have(tm
 def test_a_text_model_has_no_rows_to_explain(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "bpe.run", "rows.csv", "--text", "ein mann"]) == 2
     assert "A model of text has no FILE and no --row" in capsys.readouterr().err
+
+
+def test_a_run_that_is_there_is_kept_and_no_option_is_named_that_there_is_not(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit("a.de", "a.en", "--save", "bpe.run") == 2
+    said = capsys.readouterr().err
+    assert "is there already and is not empty" in said and "Name another folder." in said and "--overwrite" not in said

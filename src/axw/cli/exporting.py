@@ -138,7 +138,7 @@ def _new_folder(save: Path) -> None:
     """Say now, and not after the proof, that nothing can be written here."""
     if save.is_symlink() or save.exists():
         raise UsageError(f"{save} is there already.", str(save), "Name another folder, or move this one away.")
-    writable_folder(save, overwrite=False)
+    writable_folder(save)
 
 
 def _together(to: To | None, save: Path | None, check: Path | None, int8: bool) -> None:

@@ -136,13 +136,17 @@ def writable_file(path: Path) -> None:
     _probe(path)
 
 
-def writable_folder(path: Path, overwrite: bool) -> None:
-    """The same for a folder that will hold a model; one that is there already is kept unless `--overwrite` is given."""
+def writable_folder(path: Path, overwrite: bool | None = None) -> None:
+    """The same for a folder that will hold a model; one that is there already is kept unless `--overwrite` is given.
+
+    None: the command has no such option.
+    """
     if path.is_symlink() or path.exists():
         if path.is_file():
             raise UsageError(f"{path} is a file, and a folder is to be written.", str(path), "Name a folder.")
         if not overwrite and any(path.iterdir()):
-            todo = "Name another folder, or say --overwrite to replace this one when the new one is complete."
+            others = "" if overwrite is None else ", or say --overwrite to replace this one when the new one is complete"
+            todo = f"Name another folder{others}."
             raise UsageError(f"The folder {path} is there already and is not empty.", str(path), todo)
     _probe(path)
 

@@ -115,7 +115,7 @@ def prepare(save: Path) -> None:
     from axw.learning.allocator import ready_to_train
 
     if leads():
-        writable_folder(save, overwrite=False)
+        writable_folder(save)
     ready_to_train()
 
 

@@ -78,7 +78,7 @@ def fit_translation(  # noqa: PLR0913 (a command line has as many parameters as 
 
     Raw text in, translator out: the pieces of words are learned from the text first. Ctrl-C saves; axw resume goes on. With
     --from, a translator that was trained or imported learns more. With --teacher, it learns from other translators as well, in
-    their pieces: one of three teachers' size is nearly as good as the three together, and a small one is quicker.
+    their pieces, so that several become one, or a large one a small one.
     """
     from axw.learning import to_dict
     from axw.models.text_model import Place
