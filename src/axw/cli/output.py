@@ -145,7 +145,9 @@ def writable_folder(path: Path, overwrite: bool | None = None) -> None:
         if path.is_file():
             raise UsageError(f"{path} is a file, and a folder is to be written.", str(path), "Name a folder.")
         if not overwrite and any(path.iterdir()):
-            others = "" if overwrite is None else ", or say --overwrite to replace this one when the new one is complete"
+            others = (
+                "" if overwrite is None else ", or say --overwrite to replace this one when the new one is complete"
+            )
             todo = f"Name another folder{others}."
             raise UsageError(f"The folder {path} is there already and is not empty.", str(path), todo)
     _probe(path)
