@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from axw.cli import main
@@ -81,3 +83,16 @@ def test_a_first_line_that_is_no_names_is_said(here: Path, capsys: pytest.Captur
 def test_a_picture_and_json_at_once_are_refused(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "plain.axw", "train.csv", "--json", "--format", "html"]) == 2
     assert "--json is said beside --format html; allowed: one of the two" in capsys.readouterr().err
+
+
+def test_names_from_stdin_are_read_as_from_a_file(here: Path) -> None:
+    from axw.cli import tables
+
+    whole = tables.read(here / "train.csv", identity="name").frame
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((here / "train.csv").read_bytes())))
+        piped = tables.read(Path("-"), identity="name").frame
+    pd.testing.assert_frame_equal(piped, whole)
+    assert (
+        whole["name"].iloc[10] == "1.10" and tables.read(here / "train.csv", identity="x").frame["x"].dtype == "int64"
+    )

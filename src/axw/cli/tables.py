@@ -41,13 +41,22 @@ def read(path: Path, text: Collection[str] = (), identity: str | None = None) ->
     text       columns that stay text (`text_columns` of the model that is asked)
     identity   the column that names the rows: text, but for whole numbers, so that 1.1 and 1.10 are two names
     """
-    table = _read(path, text)
-    if identity is not None and identity not in text and identity in table.frame.columns:
-        from pandas.api import types
+    from axw.data import read_table
 
-        if not types.is_integer_dtype(table.frame[identity]) and str(path) != "-":
-            table = _read(path, {*text, identity})
-    return table
+    names = [] if identity is None else [identity]
+    if str(path) != "-":
+        frame = read_table(path, text=text, names=names)  # says what is wrong with the path, where something is
+        return Table(str(path), _numbered(frame), *_digest(path))
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("The table is to come from stdin, and stdin is a terminal.", "-", "Pipe a file: < table.csv")
+    with tempfile.TemporaryDirectory(prefix="axw-") as folder:
+        copy = Path(folder) / "stdin"
+        copy.write_bytes(sys.stdin.buffer.read())
+        try:
+            frame = read_table(copy, text=text, names=names)
+        except AxwError as error:
+            raise type(error)(error.what, error.where.replace(str(copy), "stdin"), error.todo) from error
+        return Table("-", _numbered(frame), *_digest(copy))
 
 
 def text_columns(model: Any) -> set[str]:
@@ -80,24 +89,6 @@ def _changes(levels: Sequence[str]) -> bool:
 
     values = typed(pa.chunked_array([list(levels)], pa.string()), frozenset())
     return values.dtype == "str" or sorted(level_texts(values)[1]) != sorted(levels)
-
-
-def _read(path: Path, text: Collection[str]) -> Table:
-    from axw.data import read_table
-
-    if str(path) != "-":
-        frame = read_table(path, text=text)  # says what is wrong with the path, where something is
-        return Table(str(path), _numbered(frame), *_digest(path))
-    if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError("The table is to come from stdin, and stdin is a terminal.", "-", "Pipe a file: < table.csv")
-    with tempfile.TemporaryDirectory(prefix="axw-") as folder:
-        copy = Path(folder) / "stdin"
-        copy.write_bytes(sys.stdin.buffer.read())
-        try:
-            frame = read_table(copy, text=text)
-        except AxwError as error:
-            raise type(error)(error.what, error.where.replace(str(copy), "stdin"), error.todo) from error
-        return Table("-", _numbered(frame), *_digest(copy))
 
 
 def _numbered(frame: pd.DataFrame) -> pd.DataFrame:

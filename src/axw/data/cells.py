@@ -32,6 +32,13 @@ def as_text(texts: pa.ChunkedArray, missing: frozenset[str] = MISSING) -> pd.Ser
     return texts.to_pandas().astype("str")
 
 
+def named(texts: pa.ChunkedArray, missing: frozenset[str] = MISSING) -> pd.Series:
+    """A column of names: whole numbers where all are, else text, so that 1.1 and 1.10 are two."""
+    texts = _without(texts, missing)
+    values = _whole(texts, texts.null_count > 0) if texts.null_count < len(texts) else None
+    return as_text(texts, frozenset()) if values is None else values
+
+
 def _without(texts: pa.ChunkedArray, missing: frozenset[str]) -> pa.ChunkedArray:
     if not missing:
         return texts

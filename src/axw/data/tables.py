@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import scipy.sparse
 
-from axw.data.cells import MISSING, as_text, typed
+from axw.data.cells import MISSING, as_text, named, typed
 from axw.data.delimited import SEPARATORS, Sound, examine, unpack
 from axw.errors import DataError, DataWarning, ResourceError, UsageError
 
@@ -26,11 +26,16 @@ _RESHAPE = (
 )
 
 
+Reader = Callable[[pa.ChunkedArray, frozenset[str]], pd.Series]
+"""(cells as text, what of them is missing) -> the column."""
+
+
 def read_table(
     path: str | os.PathLike[str],
     separator: str | None = None,
     missing: Iterable[str] = MISSING,
     text: Collection[str] = (),
+    names: Collection[str] = (),
 ) -> pd.DataFrame:
     """The table in a file: CSV, TSV, semicolon or bar separated (also .gz), or Parquet. Told by its bytes, not its name.
 
@@ -38,6 +43,7 @@ def read_table(
     missing    cells that mean "not known": by default the empty cell, NA, N/A, n/a, NaN, nan, null and NULL.
                Give [""] where "NA" is a value, such as the country code of Namibia
     text       columns that stay text whatever their cells look like, where the file has them and is no Parquet
+    names      columns that name the rows: whole numbers or text, the same
 
     No value changes on the way: "007" stays text, whole numbers are exact at any size, a column becomes numbers,
     booleans or dates only where all its cells are (`axw.data.cells`). Raises `DataError`, with the line number, for ragged
@@ -57,7 +63,8 @@ def read_table(
             DataWarning,
             stacklevel=2,
         )
-    return _parse(sound, frozenset(missing), frozenset(text), str(file))
+    readers = dict.fromkeys(names, named) | dict.fromkeys(text, as_text)
+    return _parse(sound, frozenset(missing), readers, str(file))
 
 
 def _check_separator(separator: str | None) -> None:
@@ -88,7 +95,7 @@ def _parquet(data: bytes, where: str) -> pd.DataFrame:
         raise DataError(f"The Parquet file cannot be read: {error}", where, "Write or copy the file again.") from error
 
 
-def _parse(sound: Sound, missing: frozenset[str], text: frozenset[str], where: str) -> pd.DataFrame:
+def _parse(sound: Sound, missing: frozenset[str], readers: Mapping[str, Reader], where: str) -> pd.DataFrame:
     """The rows of a file that is known to be sound, read as text by Arrow and then typed column by column."""
     try:
         table = pyarrow.csv.read_csv(
@@ -110,7 +117,7 @@ def _parse(sound: Sound, missing: frozenset[str], text: frozenset[str], where: s
             f"Got {table.num_rows} rows, expected {sound.n_rows}.", where, "Put values with line ends in quotes."
         )
     return pd.DataFrame(
-        {name: (as_text if name in text else typed)(table.column(at), missing) for at, name in enumerate(sound.names)}
+        {name: readers.get(name, typed)(table.column(at), missing) for at, name in enumerate(sound.names)}
     )
 
 

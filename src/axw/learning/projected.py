@@ -80,9 +80,10 @@ class _Projected(torch.autograd.Function):
         share = 0.0 if taught is None else taught.share
         certain, even = (1 - share) * (1 - smoothing), (1 - share) * smoothing
         mean = _mean_logit(hidden, projection, bias) if even else None
-        found = _Gradients(hidden, projection, bias, even) if wanted else None
+        rows = whole_blocks(hidden)
+        found = _Gradients(rows, len(hidden), projection, bias, even) if wanted else None
         loss = torch.zeros((), dtype=torch.float64, device=hidden.device)
-        held, rows = _HELD if wanted else _ROWS, whole_blocks(hidden)
+        held = _HELD if wanted else _ROWS
         for start in range(0, len(target), held):
             part, real = slice(start, start + held), len(target[start : start + held])
             logits = F.linear(rows[part], projection, bias)
@@ -109,17 +110,16 @@ class _Projected(torch.autograd.Function):
 
 
 class _Gradients:
-    """Of hidden (t d), projection (V d) and bias (V,), a block of rows at a time.
+    """Of hidden, the first `count` of the rows, projection (V d) and bias (V,), a block of rows at a time.
 
     That of the projection is summed as (d V): a product with the wide matrix turned takes twice as long as one with the rows
     turned (in bfloat16, with AMX).
     """
 
-    def __init__(self, hidden: Tensor, projection: Tensor, bias: Tensor | None, even: float) -> None:
-        self._count, hidden = len(hidden), whole_blocks(hidden)
-        self._rows, self._projection, self._even = hidden, projection, even / len(projection)
-        self._shift = (-self._even * projection.sum(0, dtype=_full(hidden.dtype))).to(hidden.dtype)
-        self.hidden, self.turned = torch.empty_like(hidden), hidden.new_zeros(projection.shape[::-1])
+    def __init__(self, rows: Tensor, count: int, projection: Tensor, bias: Tensor | None, even: float) -> None:
+        self._rows, self._count, self._projection, self._even = rows, count, projection, even / len(projection)
+        self._shift = (-self._even * projection.sum(0, dtype=_full(rows.dtype))).to(rows.dtype)
+        self.hidden, self.turned = torch.empty_like(rows), rows.new_zeros(projection.shape[::-1])
         self.bias = None if bias is None else torch.zeros_like(bias, dtype=_full(bias.dtype))
 
     def add(self, part: slice, slope: Tensor, real: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,21 +10,20 @@ import torch
 
 from axw.data.batches import batches_by_length, pad
 from axw.data.sentences import Sentences
-from axw.data.vocabulary import EOS
+from axw.data.vocabulary import EOS, Vocabulary
 from axw.decoding import score
 from axw.errors import UsageError
-from axw.models.text_model import TextModel
 
 Begin = Callable[[torch.Tensor], tuple[Any, Any]]
 """ids of sources (b m) -> a decoder and its first state."""
 
 
-def same_vocabularies(members: Sequence[TextModel[Any, Any]], what: str, text: str) -> None:
-    """`UsageError` where the members do not write in the same pieces."""
-    if len({tuple(sorted((n, v.to_bytes()) for n, v in member._vocabularies.items())) for member in members}) != 1:
+def same_vocabularies(members: Sequence[Mapping[str, Vocabulary]], what: str, text: str, where: str) -> None:
+    """`UsageError` where those of the members are not the same pieces, or there is no member."""
+    if len({tuple((name, one.to_bytes()) for name, one in sorted(own.items())) for own in members}) != 1:
         raise UsageError(
             f"The {len(members)} {what} have other vocabularies; allowed: one or more with the same.",
-            "In an ensemble.",
+            where,
             f"Train them on the same {text}, with other seeds.",
         )
 

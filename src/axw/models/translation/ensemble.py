@@ -27,7 +27,7 @@ class TranslatorEnsemble(Translator):
     """
 
     def __init__(self, translators: Sequence[Translator]) -> None:
-        same_vocabularies(translators, "translators", "text")
+        same_vocabularies([t._vocabularies for t in translators], "translators", "text", "In an ensemble.")
         super().__init__(translators[0].settings)
         self.translators = list(translators)
         self._vocabularies = translators[0]._vocabularies

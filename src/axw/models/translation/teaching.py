@@ -1,4 +1,4 @@
-"""Translators that teach another one what they hold likely, so that one is as good as several and as quick as one."""
+"""Translators that teach another one what they hold likely: several become one, or a large one a small one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from axw.equation.whole_blocks import whole_blocks
 from axw.errors import UsageError
 from axw.learning import fingerprint_of_bytes
 from axw.learning.projected import Taught
+from axw.models.members import same_vocabularies
 from axw.models.translation.settings import TranslationSettings
 
 _SAME = ("vocabulary", "pieces", "joint", "both_directions")  # settings that a vocabulary follows from
@@ -28,14 +29,10 @@ class Teacher(NamedTuple):
     vocabularies: Mapping[str, Vocabulary]
     network: nn.Module
 
-    def pieces(self) -> tuple[tuple[str, bytes], ...]:
-        """The vocabularies as what can be compared."""
-        return tuple((name, vocabulary.to_bytes()) for name, vocabulary in sorted(self.vocabularies.items()))
-
     def fingerprint(self) -> str:
         """SHA-256 of its weights and vocabularies."""
         weights = (p.detach().cpu().float().numpy().tobytes() for p in self.network.parameters())
-        return fingerprint_of_bytes([*weights, *(text for _, text in self.pieces())])
+        return fingerprint_of_bytes([*weights, *(one.to_bytes() for _, one in sorted(self.vocabularies.items()))])
 
 
 def in_pieces_of(settings: TranslationSettings, teacher: TranslationSettings) -> TranslationSettings:
@@ -45,12 +42,8 @@ def in_pieces_of(settings: TranslationSettings, teacher: TranslationSettings) ->
 
 def check_teachers(settings: TranslationSettings, teachers: Sequence[Teacher]) -> None:
     """`UsageError` where they do not write in the same pieces, or not in those that the settings ask for, or read less."""
-    if len({teacher.pieces() for teacher in teachers}) > 1:
-        raise UsageError(
-            f"The {len(teachers)} teachers have other vocabularies; allowed: one or more with the same.",
-            "In the teachers.",
-            "Train them on the same text, with other seeds.",
-        )
+    if teachers:
+        same_vocabularies([teacher.vocabularies for teacher in teachers], "teachers", "text", "In the teachers.")
     for teacher in teachers:
         wrong = [name for name in _SAME if getattr(teacher.settings, name) != getattr(settings, name)]
         if wrong:

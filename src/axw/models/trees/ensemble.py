@@ -27,7 +27,7 @@ class ParserEnsemble(ConstituencyParser):
     """
 
     def __init__(self, parsers: Sequence[ConstituencyParser]) -> None:
-        same_vocabularies(parsers, "parsers", "trees")
+        same_vocabularies([parser._vocabularies for parser in parsers], "parsers", "trees", "In an ensemble.")
         super().__init__(parsers[0].settings)
         self.parsers = list(parsers)
         self._vocabularies = parsers[0]._vocabularies

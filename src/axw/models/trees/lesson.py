@@ -15,12 +15,13 @@ from axw.data.vocabulary import Vocabulary
 from axw.decoding import SearchSettings
 from axw.errors import UsageError
 from axw.measures.brackets import summarise_brackets
+from axw.models.members import Begin
 from axw.models.shelf import Shelf
 from axw.models.text_model import Lesson
 from axw.models.translation.lesson import Encoded, Spelling, translation_lesson
 from axw.models.trees.ids import encode_trees, encode_trees_stream
 from axw.models.trees.settings import ParserSettings
-from axw.models.trees.writing import Begin, score_trees, write_trees
+from axw.models.trees.writing import score_trees, write_trees
 from axw.models.words.masked_words import MaskedLanguageModel
 from axw.networks.masked_words import MaskedWords
 from axw.networks.transformer import Transformer

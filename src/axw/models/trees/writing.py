@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,14 +17,12 @@ from axw.data.vocabulary import EOS, Vocabulary
 from axw.decoding import SearchSettings, search
 from axw.decoding.decoder import device_of
 from axw.measures.brackets import BracketRules, SentenceScore, score_sentences
+from axw.models.members import Begin
 from axw.models.trees.constraint import TreeConstraint, TreeLimits
 from axw.models.trees.ids import tree_tokens
 from axw.models.trees.settings import check_search
 
 RULES = BracketRules(tags_of="gold")  # whose tags say which words are not scored: those of the treebank
-Begin = Callable[[torch.Tensor], tuple[Any, Any]]
-"""ids of sentences (b m) -> what the search steps with, and its first state."""
-
 _MOST_AT_ONCE = 64  # sentences beside each other
 _MOST_ROWS = 60_000  # tokens that all their hypotheses may come to, at three for a word
 
